@@ -1,0 +1,27 @@
+//! gitcast: posts as code. You commit a manifest; gitcast makes the platforms agree with it, exactly once.
+//!
+//! `content/` is what should be, `state/` is what has been done, the platforms are what is. A run scans the content,
+//! reads the ledger, plans (a pure function of the two), executes one step, records it, and goes on to the next:
+//!
+//! ```text
+//! content/ ──scan──▶ manifests ─┐
+//!                               ├─ plan (pure) ─▶ changes ─▶ one step ─▶ record ─▶ next
+//! state/ledger.db ──read────────┘                               │
+//!                                                        platform adapter
+//! ```
+//!
+//! - [`domain`]: words, rules and decisions. Pure: it waits for nothing, reads no clock and no file, and knows a
+//!   platform by its identifier only.
+//! - [`content`]: the files of `content/`. It writes nothing there.
+//! - [`ledger`]: the events of `state/ledger.db` and what is folded from them; the lock; the sealed logins.
+//! - [`platform`]: the trait that all platforms fulfil, and their adapters. An adapter keeps nothing on disk and
+//!   sends nothing twice.
+//! - [`reconcile`]: carries a plan out. It owns the ledger and knows adapters by their trait.
+//! - [`rehearsal`]: stand-ins for the platforms, written from their documentation alone. They share no type with
+//!   the adapters, so that a misreading on one side shows.
+//! - [`cli`]: the only part that prints, and the only one that reads the environment.
+//!
+//! What holds everywhere: a publish request is announced in the ledger before it leaves and is sent once; no answer is
+//! never taken for a no; nothing that is missing is taken for removed; a secret has no way to be printed. The test
+//! `tidy` keeps the direction of the modules.
+
