@@ -1,0 +1,19 @@
+//! The pure core: words, rules and decisions. Synchronous; knows no clock, no file, no network, no database.
+
+pub mod diagnostic;
+pub mod event;
+pub mod grant;
+pub mod ids;
+pub mod limits;
+pub mod manifest;
+pub mod media;
+pub mod pause;
+pub mod payload;
+pub mod plan;
+pub mod project;
+pub mod publication;
+pub mod resolution;
+pub mod retry;
+pub mod schema;
+pub mod span;
+pub mod url;

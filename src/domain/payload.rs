@@ -1,0 +1,98 @@
+//! What a post comes to on one account: the effective payload, frozen in the ledger when an attempt starts.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::ids::{ContentDigest, PlatformId};
+use super::limits::Counts;
+use super::media::Medium;
+
+/// All that an adapter needs to publish, without the manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Payload {
+    pub platform: PlatformId,
+    /// The adapter's own, versioned by it. Options at their default are left out, so that a new option
+    /// does not change the digest of what is published already.
+    pub body: Value,
+    pub media: Vec<Medium>,
+    /// For people: `video, draft in the inbox`.
+    pub what: String,
+    /// The text as the platform will show it, if it shows one.
+    pub text: Option<String>,
+    /// Which caps it counts against.
+    pub counts: Counts,
+    pub estimate: Estimate,
+}
+
+/// What publishing will cost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Requests, status polls not counted.
+    pub requests: u32,
+    /// Bytes that leave this machine.
+    pub bytes: u64,
+    /// Sizes of the upload's chunks: `(chunk, count, last)`.
+    pub chunks: Option<Chunks>,
+}
+
+/// How an upload is cut: `count` chunks of `size` bytes, the last one of `last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunks {
+    pub size: u64,
+    pub count: u64,
+    pub last: u64,
+}
+
+impl Payload {
+    /// Digest of what the platform would publish: body and media by content, keys sorted, so that neither a renamed
+    /// file nor the order of fields in our code makes a difference.
+    pub fn digest(&self) -> ContentDigest {
+        let media: Vec<String> = self.media.iter().map(Medium::identity).collect();
+        let whole = serde_json::json!({ "platform": self.platform, "body": self.body, "media": media });
+        ContentDigest::of(canonical(&whole).as_bytes())
+    }
+}
+
+/// JSON text with the keys of every object sorted.
+pub fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            for (n, (key, value)) in entries.into_iter().enumerate() {
+                out.push(if n == 0 { '{' } else { ',' });
+                *out += &Value::from(key.as_str()).to_string();
+                out.push(':');
+                write_canonical(value, out);
+            }
+            *out += if map.is_empty() { "{}" } else { "}" };
+        }
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                out.push(if n == 0 { '[' } else { ',' });
+                write_canonical(item, out);
+            }
+            *out += if items.is_empty() { "[]" } else { "]" };
+        }
+        other => *out += &other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_text_does_not_depend_on_the_order_of_keys() {
+        let one: Value = serde_json::from_str(r#"{"b":{"y":1,"x":[{"d":0,"c":0}]},"a":2}"#).expect("json");
+        assert_eq!(canonical(&one), r#"{"a":2,"b":{"x":[{"c":0,"d":0}],"y":1}}"#);
+        let odd = r#"{"":[],"\"\n":[{},[null,1.5]],"ü":"\u0007"}"#;
+        assert_eq!(canonical(&serde_json::from_str(odd).expect("json")), odd);
+    }
+}

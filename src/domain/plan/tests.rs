@@ -1,0 +1,508 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::domain::limits::{Cap, Counts};
+use crate::domain::pause::Scope;
+use crate::domain::publication::{Publication, Reason, Remote, State};
+
+const CAP: Cap =
+    Cap { name: "posts-per-day", counts: Counts::Posts, max: 2, window: Duration::from_secs(86_400) };
+
+fn now() -> Timestamp {
+    "2026-12-01T12:00:00Z".parse().expect("time")
+}
+
+fn hours(hours: i64) -> Timestamp {
+    now() + SignedDuration::from_hours(hours)
+}
+
+fn digest(text: &str) -> ContentDigest {
+    ContentDigest::of(text.as_bytes())
+}
+
+fn desired(post: &str, content: &str) -> Desired {
+    Desired {
+        post: post.parse().expect("id"),
+        account: "acme".parse().expect("name"),
+        platform: PlatformId::Tiktok,
+        path: format!("content/{post}.yaml"),
+        state: DesiredState::Present,
+        revision: 1,
+        publish_at: None,
+        digest: digest(content),
+        payload: Some(Payload {
+            platform: PlatformId::Tiktok,
+            body: json!({ "content": content }),
+            media: Vec::new(),
+            what: "video".into(),
+            text: None,
+            counts: Counts::Posts,
+            estimate: Estimate::default(),
+        }),
+    }
+}
+
+fn recorded(post: &str, content: &str, state: State) -> Publication {
+    Publication {
+        post: post.parse().expect("id"),
+        account: "acme".parse().expect("name"),
+        platform: PlatformId::Tiktok,
+        state,
+        digest: digest(content),
+        revision: 1,
+        attempts: 1,
+        tries: 0,
+        remote: Remote::default(),
+        reason: Some(Reason::new("why", "because")),
+        next_at: None,
+        intended_at: None,
+        updated_at: now(),
+        path: format!("content/{post}.yaml"),
+    }
+}
+
+/// A plan's inputs, to be changed by each test.
+#[derive(Default)]
+struct World {
+    desired: Vec<Desired>,
+    recorded: Vec<Publication>,
+    broken: BTreeSet<PostId>,
+    incomplete: bool,
+    caps: BTreeMap<AccountName, Vec<Cap>>,
+    spent: Vec<Spent>,
+    policy: Policy,
+    overrides: Overrides,
+    pauses: Vec<Pause>,
+}
+
+impl World {
+    fn plan(&self) -> Plan {
+        self.plan_at(now())
+    }
+
+    fn plan_at(&self, now: Timestamp) -> Plan {
+        plan(&Input {
+            desired: &self.desired,
+            recorded: &self.recorded,
+            broken: &self.broken,
+            complete: !self.incomplete,
+            caps: &self.caps,
+            spent: &self.spent,
+            policy: self.policy,
+            overrides: self.overrides,
+            pauses: &self.pauses,
+            now,
+        })
+    }
+
+    /// `post action reason`, in the plan's order.
+    fn lines(&self) -> Vec<String> {
+        let line = |c: &Planned| format!("{} {:?} {}", c.post, c.action, c.reason);
+        self.plan().changes.iter().map(line).collect()
+    }
+}
+
+fn one(desired: Desired, recorded: Option<Publication>) -> String {
+    let world =
+        World { desired: vec![desired], recorded: recorded.into_iter().collect(), ..World::default() };
+    world.lines().join("; ")
+}
+
+#[test]
+fn each_recorded_state_of_the_same_content_has_its_action() {
+    for (state, expected) in [
+        (State::Planned, "a Publish again"),
+        (State::Staging, "a Continue resume"),
+        (State::Staged, "a Continue resume"),
+        (State::Publishing, "a Continue unresolved"),
+        (State::Unresolved, "a Continue unresolved"),
+        (State::Accepted, "a Continue processing"),
+        (State::Published, "a Unchanged published"),
+        (State::Delivered, "a Unchanged delivered"),
+        (State::Failed, "a Failed failed"),
+        (State::Held, "a Hold held"),
+    ] {
+        assert_eq!(one(desired("a", "x"), Some(recorded("a", "x", state))), expected, "{state}");
+    }
+    assert_eq!(one(desired("a", "x"), None), "a Publish new");
+}
+
+#[test]
+fn changed_content_is_sent_only_where_nothing_can_be_public() {
+    for (state, expected) in [
+        (State::Planned, "a Publish again"),
+        (State::Staging, "a Replace changed"),
+        (State::Staged, "a Replace changed"),
+        (State::Publishing, "a Continue unresolved"),
+        (State::Unresolved, "a Continue unresolved"),
+        (State::Accepted, "a Continue processing"),
+        (State::Published, "a Diverged diverged"),
+        (State::Delivered, "a Diverged diverged"),
+        (State::Failed, "a Publish changed"),
+        (State::Held, "a Hold held"),
+    ] {
+        assert_eq!(one(desired("a", "new"), Some(recorded("a", "old", state))), expected, "{state}");
+    }
+}
+
+#[test]
+fn only_a_higher_revision_publishes_again() {
+    let again = Desired { revision: 2, ..desired("a", "new") };
+    assert_eq!(one(again.clone(), Some(recorded("a", "old", State::Published))), "a Publish revision");
+    assert_eq!(one(again.clone(), Some(recorded("a", "new", State::Delivered))), "a Publish revision");
+    let known = Publication { revision: 2, ..recorded("a", "new", State::Published) };
+    assert_eq!(one(again, Some(known)), "a Unchanged published");
+}
+
+#[test]
+fn what_a_person_gave_up_is_not_sent_again_by_an_edit() {
+    let abandoned = Publication {
+        reason: Some(Reason::new(crate::domain::publication::ABANDONED, "left")),
+        ..recorded("a", "old", State::Failed)
+    };
+    assert_eq!(one(desired("a", "old"), Some(abandoned.clone())), "a Skip abandoned");
+    assert_eq!(one(desired("a", "new"), Some(abandoned.clone())), "a Skip abandoned");
+    assert_eq!(
+        one(desired("b", "old"), Some(abandoned.clone())),
+        "b Refuse duplicate-content; a Orphaned manifest-removed"
+    );
+    let again = Desired { revision: 2, ..desired("a", "new") };
+    assert_eq!(one(again, Some(abandoned)), "a Publish changed");
+}
+
+#[test]
+fn a_removed_manifest_changes_nothing() {
+    for (state, expected) in [
+        (State::Published, "a Orphaned manifest-removed"),
+        (State::Staging, "a Orphaned manifest-removed"),
+        (State::Held, "a Orphaned manifest-removed"),
+        (State::Unresolved, "a Continue manifest-removed"),
+        (State::Accepted, "a Continue manifest-removed"),
+    ] {
+        let mut world = World { recorded: vec![recorded("a", "x", state)], ..World::default() };
+        assert_eq!(world.lines(), [expected]);
+        world.incomplete = true;
+        // What the platform may have is found out about in any case.
+        let action = expected.split(' ').nth(1).filter(|action| *action == "Continue").unwrap_or("Unchanged");
+        assert_eq!(world.lines(), [format!("a {action} scan-incomplete")]);
+        world.broken.insert("a".parse().expect("id"));
+        assert_eq!(world.lines(), [format!("a {action} manifest-broken")]);
+    }
+}
+
+#[test]
+fn what_has_begun_keeps_to_its_time_too() {
+    for state in [State::Staging, State::Staged] {
+        for (due, expected) in [
+            (hours(1), "a Wait scheduled"),
+            (hours(-1), "a Continue resume"),
+            // It began in time, so that it is late is no surprise.
+            (hours(-3), "a Continue resume"),
+            (hours(-24 * 7 - 1), "a Refuse too-old"),
+        ] {
+            let desired = Desired { publish_at: Some(due), ..desired("a", "x") };
+            assert_eq!(one(desired, Some(recorded("a", "x", state))), expected, "{state} {due}");
+        }
+    }
+    // What may be public already is found out about whatever the time.
+    let desired = Desired { publish_at: Some(hours(1)), ..desired("a", "x") };
+    assert_eq!(one(desired, Some(recorded("a", "x", State::Unresolved))), "a Continue unresolved");
+}
+
+#[test]
+fn what_has_begun_keeps_the_same_content_from_another_post() {
+    let mut world = World {
+        desired: vec![desired("a", "x"), desired("b", "x")],
+        recorded: vec![recorded("b", "x", State::Staging)],
+        ..World::default()
+    };
+    assert_eq!(world.lines(), ["a Refuse duplicate-content", "b Continue resume"]);
+    // Renamed before anything was published: what the old id had begun stands in nobody's way.
+    world.desired.pop();
+    assert_eq!(world.lines(), ["a Publish new", "b Orphaned manifest-removed"]);
+}
+
+#[test]
+fn a_tombstone_deletes_nothing_that_was_never_published() {
+    let tombstone = Desired { state: DesiredState::Deleted, payload: None, ..desired("a", "x") };
+    assert_eq!(one(tombstone.clone(), None), "a Skip deleted");
+    for (state, expected) in [
+        (State::Staged, "a Skip deleted"),
+        (State::Failed, "a Skip deleted"),
+        (State::Unresolved, "a Continue deleted"),
+        (State::Held, "a Hold held"),
+        (State::Published, "a Undeletable delete-unsupported"),
+    ] {
+        assert_eq!(one(tombstone.clone(), Some(recorded("a", "x", state))), expected, "{state}");
+    }
+}
+
+#[test]
+fn time_decides_what_is_due_late_and_too_old() {
+    let at = |hours_from_now| Desired { publish_at: Some(hours(hours_from_now)), ..desired("a", "x") };
+    let late = |then, overrides| {
+        let policy = Policy { late_then: then, ..Policy::default() };
+        let world = World { desired: vec![at(-3)], policy, overrides, ..World::default() };
+        world.lines().join("; ")
+    };
+    assert_eq!(one(at(1), None), "a Wait scheduled");
+    assert_eq!(one(at(0), None), "a Publish new");
+    assert_eq!(one(at(-2), None), "a Publish new");
+    assert_eq!(one(at(-3), None), "a Refuse late");
+    assert_eq!(late(Late::Publish, Overrides::default()), "a Publish new");
+    assert_eq!(late(Late::Skip, Overrides::default()), "a Skip late");
+    assert_eq!(late(Late::Ask, Overrides { publish_late: true, ..Overrides::default() }), "a Publish new");
+    assert_eq!(one(at(-7 * 24), None), "a Refuse late");
+    assert_eq!(one(at(-7 * 24 - 1), None), "a Refuse too-old");
+    let overrides = Overrides { publish_late: true, ignore_max_age: true, ..Overrides::default() };
+    let world = World { desired: vec![at(-1000)], overrides, ..World::default() };
+    assert_eq!(world.lines(), ["a Publish new"]);
+}
+
+fn paused(scope: Scope, hours_from_now: Option<i64>) -> Pause {
+    let until = hours_from_now.map(hours);
+    Pause { scope, why: "legal looks at it".into(), until, by: "ann".into(), at: now() }
+}
+
+fn of_post(post: &str) -> Scope {
+    Scope::Post { post: post.parse().expect("id") }
+}
+
+#[test]
+fn a_pause_stops_what_would_be_sent_and_not_the_finding_out() {
+    for (state, expected) in [
+        (State::Planned, "a Wait paused"),
+        (State::Staging, "a Wait paused"),
+        (State::Staged, "a Wait paused"),
+        (State::Publishing, "a Continue unresolved"),
+        (State::Unresolved, "a Continue unresolved"),
+        (State::Accepted, "a Continue processing"),
+        (State::Published, "a Unchanged published"),
+        (State::Delivered, "a Unchanged delivered"),
+        (State::Failed, "a Failed failed"),
+        (State::Held, "a Hold held"),
+    ] {
+        for content in ["x", "changed"] {
+            let expected = match (content, state) {
+                ("changed", State::Published | State::Delivered) => "a Diverged diverged",
+                ("changed", State::Failed) => "a Wait paused",
+                _ => expected,
+            };
+            let world = World {
+                desired: vec![desired("a", content)],
+                recorded: vec![recorded("a", "x", state)],
+                pauses: vec![paused(of_post("a"), None)],
+                ..World::default()
+            };
+            assert_eq!(world.lines(), [expected], "{state} {content}");
+        }
+    }
+}
+
+#[test]
+fn a_pause_holds_what_it_covers_until_its_end_and_says_who_and_why() {
+    let at = |post, h| Desired { publish_at: Some(hours(h)), ..desired(post, post) };
+    let mut world = World {
+        desired: vec![
+            desired("now", "now"),
+            at("soon", 1),
+            at("later", 9),
+            at("old", -100),
+            desired("b", "b"),
+        ],
+        pauses: ["now", "soon", "later", "old"].map(|post| paused(of_post(post), Some(5))).to_vec(),
+        ..World::default()
+    };
+    let plan = world.plan();
+    let found: Vec<_> =
+        plan.changes.iter().map(|c| (c.post.as_str(), c.action, c.reason.as_str(), c.next_at)).collect();
+    assert_eq!(
+        found,
+        [
+            ("b", Action::Publish, "new", None),
+            ("now", Action::Wait, "paused", Some(hours(5))),
+            ("old", Action::Wait, "paused", Some(hours(5))),
+            ("soon", Action::Wait, "paused", Some(hours(5))),
+            ("later", Action::Wait, "paused", Some(hours(9))),
+        ]
+    );
+    assert!(plan.changes[1].message.contains("ann") && plan.changes[1].message.contains("legal looks at it"));
+    world.pauses = vec![paused(of_post("now"), Some(0)), paused(of_post("b"), Some(-1))];
+    assert_eq!(world.plan().acting().count(), 2, "a pause that is over is none");
+    world.pauses = vec![paused(Scope::Account { account: "acme".parse().expect("name") }, None)];
+    assert_eq!(world.plan().acting().count(), 0);
+    world.pauses = vec![paused(Scope::Account { account: "other".parse().expect("name") }, None)];
+    assert_eq!(world.plan().acting().count(), 2);
+    world.pauses = vec![paused(Scope::Platform { platform: PlatformId::Tiktok }, None)];
+    assert_eq!(world.plan().acting().count(), 0);
+}
+
+#[test]
+fn the_same_content_does_not_go_to_an_account_twice() {
+    let mut world = World { desired: vec![desired("a", "x"), desired("b", "x")], ..World::default() };
+    assert_eq!(world.lines(), ["a Publish new", "b Refuse duplicate-content"]);
+    world.recorded = vec![recorded("gone", "x", State::Published)];
+    assert_eq!(
+        world.lines(),
+        ["a Refuse duplicate-content", "b Refuse duplicate-content", "gone Orphaned manifest-removed"]
+    );
+    world.recorded = vec![recorded("gone", "x", State::Failed)];
+    assert_eq!(world.lines()[..2], ["a Publish new", "b Refuse duplicate-content"]);
+    world.overrides.allow_duplicates = true;
+    assert_eq!(world.lines()[..2], ["a Publish new", "b Publish new"]);
+    world.overrides.allow_duplicates = false;
+    world.desired[1].account = "other".parse().expect("name");
+    assert_eq!(world.lines()[..2], ["a Publish new", "b Publish new"]);
+}
+
+#[test]
+fn too_many_new_posts_stop_all_new_posts_of_the_account() {
+    let mut world = World {
+        desired: (0..11).map(|n| desired(&format!("p{n:02}"), &n.to_string())).collect(),
+        ..World::default()
+    };
+    world.recorded = vec![recorded("p00", "0", State::Staging)];
+    assert_eq!(world.plan().acting().count(), 11);
+    world.recorded.clear();
+    let plan = world.plan();
+    assert_eq!(plan.acting().count(), 0);
+    assert!(plan.changes.iter().all(|c| c.reason == "max-new-posts"));
+    assert!(
+        plan.changes[0].message.contains("11") && plan.changes[0].message.contains("policy.max_new_posts")
+    );
+    world.overrides.max_new_posts = Some(11);
+    assert_eq!(world.plan().acting().count(), 11);
+}
+
+#[test]
+fn a_cap_moves_posts_to_the_next_free_slot() {
+    let mut world =
+        World { desired: ["a", "b", "c", "d"].map(|p| desired(p, p)).to_vec(), ..World::default() };
+    let account: AccountName = "acme".parse().expect("name");
+    world.caps.insert(account.clone(), vec![CAP]);
+    world.spent = vec![Spent { account, counts: Counts::Posts, at: hours(-20) }];
+    let at = |c: &Planned| c.next_at.map(|at| at.duration_since(now()).as_hours());
+    let slots: Vec<_> = world.plan().changes.iter().map(|c| (c.action, at(c))).collect();
+    assert_eq!(
+        slots,
+        [
+            (Action::Publish, None),
+            (Action::Wait, Some(4)),
+            (Action::Wait, Some(24)),
+            (Action::Wait, Some(28))
+        ]
+    );
+    world.spent[0].counts = Counts::Drafts;
+    assert_eq!(world.plan().acting().count(), 2);
+}
+
+#[test]
+fn due_posts_go_in_the_order_of_their_times() {
+    let at = |post, h| Desired { publish_at: Some(hours(h)), ..desired(post, post) };
+    let world = World {
+        desired: vec![at("late", 2), at("b", -1), at("a", -1), desired("now", "now")],
+        ..World::default()
+    };
+    assert_eq!(world.lines(), ["now Publish new", "a Publish new", "b Publish new", "late Wait scheduled"]);
+}
+
+#[test]
+fn the_digest_covers_actions_and_nothing_else() {
+    let world = |content: &str| World { desired: vec![desired("a", content)], ..World::default() };
+    let first = world("x").plan().digest();
+    assert_eq!(first, world("x").plan().digest());
+    assert_ne!(first, world("y").plan().digest());
+    let mut waiting = world("x");
+    waiting.desired.push(Desired { publish_at: Some(hours(5)), ..desired("b", "b") });
+    assert_eq!(first, waiting.plan().digest());
+}
+
+#[test]
+fn a_plan_holds_while_nothing_in_it_depends_on_the_time() {
+    let mut world = World { recorded: vec![recorded("a", "a", State::Published)], ..World::default() };
+    world.desired = vec![desired("a", "a")];
+    assert_eq!(world.plan().holds_until(), Some(Timestamp::MAX));
+    for due in [7, 5] {
+        let name = format!("at-{due}");
+        world.desired.push(Desired { publish_at: Some(hours(due)), ..desired(&name, &name) });
+        assert_eq!(world.plan().holds_until(), Some(hours(due)));
+    }
+    assert_eq!(world.plan_at(hours(5)).holds_until(), None);
+    for late_then in [Late::Skip, Late::Ask] {
+        world.policy.late_then = late_then;
+        assert_eq!(world.plan_at(hours(20)).holds_until(), None, "{late_then:?}");
+    }
+}
+
+fn any_desired() -> impl Strategy<Value = Desired> {
+    ("[a-e]", "[x-z]", 1..3u32, prop::option::of(-300..50i64), any::<bool>()).prop_map(
+        |(post, content, revision, at, deleted)| {
+            let mut desired = Desired { revision, publish_at: at.map(hours), ..desired(&post, &content) };
+            if deleted {
+                desired.state = DesiredState::Deleted;
+                desired.payload = None;
+            }
+            desired
+        },
+    )
+}
+
+fn any_recorded() -> impl Strategy<Value = Publication> {
+    ("[a-g]", "[x-z]", 0..State::ALL.len(), 1..3u32).prop_map(|(post, content, state, revision)| {
+        Publication { revision, ..recorded(&post, &content, State::ALL[state]) }
+    })
+}
+
+fn unique<T, K: Ord>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let by_key: BTreeMap<K, T> = items.into_iter().map(|item| (key(&item), item)).collect();
+    by_key.into_values().collect()
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_input_a_plan_is_total_pure_and_never_sends_what_may_be_public(
+        desired in prop::collection::vec(any_desired(), 0..8),
+        recorded in prop::collection::vec(any_recorded(), 0..8),
+    ) {
+        let world = World {
+            desired: unique(desired, |d| d.post.clone()),
+            recorded: unique(recorded, |p| p.post.clone()),
+            ..World::default()
+        };
+        let plan = world.plan();
+        let again = World { desired: world.desired.iter().rev().cloned().collect(), ..World::default() };
+        let again = World { recorded: world.recorded.iter().rev().cloned().collect(), ..again };
+        prop_assert_eq!(&plan, &again.plan(), "the order of inputs makes no difference");
+        let mut posts: Vec<_> = plan.changes.iter().map(|c| &c.post).collect();
+        posts.sort();
+        let mut all: Vec<_> = world.desired.iter().map(|d| &d.post).chain(world.recorded.iter().map(|p| &p.post)).collect();
+        all.sort();
+        all.dedup();
+        prop_assert_eq!(posts, all, "everything is in the plan exactly once");
+        if let Some(until) = plan.holds_until() {
+            let last = until.min(hours(1_000)) - SignedDuration::from_nanos(1);
+            prop_assert_eq!(&plan, &world.plan_at(last), "it holds until {}", until);
+        }
+        for change in &plan.changes {
+            let before = world.recorded.iter().find(|p| p.post == change.post);
+            let begins = matches!(change.action, Action::Publish | Action::Replace);
+            if let Some(before) = before.filter(|p| begins && p.state.is_beyond_recall()) {
+                prop_assert!(before.state.is_success() && change.revision > before.revision, "{change:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn durations_are_told_in_their_two_largest_units() {
+    for (seconds, told) in
+        [(0, "0s"), (59, "59s"), (5_400, "1h 30m"), (264_603, "3d 1h"), (172_800, "2d"), (86_401, "1d")]
+    {
+        assert_eq!(rounded(SignedDuration::from_secs(seconds)), told);
+    }
+}

@@ -1,0 +1,165 @@
+//! From the tree of `gitcast.yaml` to the project.
+
+use jiff::tz::TimeZone;
+
+use super::{Account, Late, Mode, Policy, Project};
+use crate::domain::ids::{AccountName, PlatformId};
+use crate::domain::manifest::decode::{Mapping, boolean, integer, one_of, text};
+use crate::domain::manifest::node::{Node, Value};
+use crate::domain::manifest::post::{NAME_HELP, name};
+use crate::domain::manifest::report::{Report, quote};
+use crate::domain::manifest::time::{duration, zone};
+use crate::domain::span::Located;
+use crate::domain::url;
+
+/// The version of the file's format.
+const VERSION: u64 = 1;
+
+/// The most accounts in one project.
+pub const ACCOUNTS_MAX: usize = 1000;
+
+/// The largest number that `max_new_posts` can be.
+pub const NEW_POSTS_MAX: u64 = 1_000_000;
+
+/// The project, unless `report` says why not.
+pub fn project(node: &Node, report: &Report) -> Option<Project> {
+    let mut m = Mapping::new(node, report)?;
+    m.required("version", version);
+    let lineage = m.optional("lineage", lineage);
+    let timezone = m.optional("timezone", zone).unwrap_or(TimeZone::UTC);
+    let accounts = m.required("accounts", accounts).unwrap_or_default();
+    let media_base_url = m.optional("media_base_url", media_base_url);
+    let policy = m.optional("policy", policy).unwrap_or_default();
+    m.finish();
+    let path = report.path().to_owned();
+    (!report.has_errors()).then_some(Project { path, lineage, timezone, accounts, media_base_url, policy })
+}
+
+fn version(node: &Node, report: &Report) -> Option<()> {
+    let version = integer(0..=u64::MAX)(node, report)?;
+    if version.value != VERSION {
+        let message = format!("version {} of the format is unknown", version.value);
+        report
+            .error("invalid-value", version.span, message)
+            .help("write `version: 1`, or use a newer gitcast");
+    }
+    Some(())
+}
+
+/// Written by `init`; any word that is a good name.
+fn lineage(node: &Node, report: &Report) -> Option<String> {
+    name::<AccountName>("lineage")(node, report).map(|name| name.value.to_string())
+}
+
+fn media_base_url(node: &Node, report: &Report) -> Option<Located<String>> {
+    checked(
+        node,
+        report,
+        url::media_base,
+        "write the address under which `content/` is served, such as https://media.example.com/",
+    )
+}
+
+fn endpoint(node: &Node, report: &Report) -> Option<Located<String>> {
+    checked(node, report, url::origin, "write scheme, host and port alone, such as http://127.0.0.1:4010")
+}
+
+fn checked(
+    node: &Node,
+    report: &Report,
+    check: fn(&str) -> Result<String, url::InvalidUrl>,
+    help: &str,
+) -> Option<Located<String>> {
+    let written = text(node, report)?;
+    match check(&written.value) {
+        Ok(url) => Some(Located::new(url, written.span)),
+        Err(why) => {
+            report.error("invalid-url", written.span, format!("{} {why}", quote(&written.value))).help(help);
+            None
+        }
+    }
+}
+
+fn accounts(node: &Node, report: &Report) -> Option<Vec<Account>> {
+    if node.value == Value::Null {
+        return Some(Vec::new());
+    }
+    Mapping::new(node, report)?;
+    let Value::Mapping(entries) = &node.value else { return None };
+    if entries.len() > ACCOUNTS_MAX {
+        report
+            .error("invalid-value", node.span, format!("more than {ACCOUNTS_MAX} accounts"))
+            .help("remove those that are not needed");
+        return None;
+    }
+    Some(entries.iter().filter_map(|(key, node)| account(key, node, report)).collect())
+}
+
+fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<Account> {
+    let name = match key.value.parse::<AccountName>() {
+        Ok(name) => Some(Located::new(name, key.span)),
+        Err(why) => {
+            report
+                .error("invalid-value", key.span, format!("the account name {} {why}", quote(&key.value)))
+                .help(NAME_HELP);
+            None
+        }
+    };
+    let mut m = Mapping::new(node, report)?.at(key.span);
+    let platform = m.required("platform", one_of::<PlatformId>);
+    let audited = m.optional("audited", boolean).unwrap_or(Located::new(false, key.span));
+    let mode = m.optional("mode", one_of::<Mode>).unwrap_or(Located::new(Mode::default(), key.span));
+    let endpoint = m.optional("endpoint", endpoint);
+    let client_key_env = m.optional("client_key_env", variable("CLIENT_KEY"));
+    let client_secret_env = m.optional("client_secret_env", variable("CLIENT_SECRET"));
+    m.finish();
+    let (name, platform, span) = (name?, platform?.value, node.span);
+    Some(Account { name, platform, audited, mode, endpoint, client_key_env, client_secret_env, span })
+}
+
+/// The longest name of an environment variable.
+const VARIABLE_LENGTH_MAX: usize = 128;
+
+/// The name of an environment variable, with `word` in it: content, which a pull request may change, must not choose
+/// just any secret of the environment to be sent to a server.
+fn variable(word: &'static str) -> impl FnOnce(&Node, &Report) -> Option<String> {
+    move |node, report| {
+        let written = text(node, report)?;
+        let why = match written.value.as_str() {
+            name if !is_variable(name) => "is no name of an environment variable".to_owned(),
+            name if !name.contains(word) => format!("does not contain {word}, so it may hold another secret"),
+            _ => return Some(written.value),
+        };
+        let finding = report.error("invalid-value", written.span, format!("{} {why}", quote(&written.value)));
+        finding.help(format!("name a variable such as BRAND_{word}; never write the key itself here"));
+        None
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    name.len() <= VARIABLE_LENGTH_MAX
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(allowed)
+}
+
+fn policy(node: &Node, report: &Report) -> Option<Policy> {
+    let default = Policy::default();
+    let mut m = Mapping::new(node, report)?;
+    let (late_grace, late_then) = m.optional("late", late).unwrap_or((default.late_grace, default.late_then));
+    let max_age = m.optional("max_age", duration).unwrap_or(default.max_age);
+    let max_new_posts = m.optional("max_new_posts", integer(0..=NEW_POSTS_MAX));
+    m.finish();
+    let max_new_posts =
+        max_new_posts.and_then(|n| u32::try_from(n.value).ok()).unwrap_or(default.max_new_posts);
+    Some(Policy { late_grace, late_then, max_age, max_new_posts })
+}
+
+fn late(node: &Node, report: &Report) -> Option<(jiff::SignedDuration, Late)> {
+    let default = Policy::default();
+    let mut m = Mapping::new(node, report)?;
+    let grace = m.optional("grace", duration).unwrap_or(default.late_grace);
+    let then = m.optional("then", one_of::<Late>).map_or(default.late_then, |then| then.value);
+    m.finish();
+    Some((grace, then))
+}

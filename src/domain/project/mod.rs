@@ -1,0 +1,90 @@
+//! `gitcast.yaml`: accounts and policy.
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::{AccountName, PlatformId};
+use crate::domain::span::{Located, Span};
+
+pub mod decode;
+
+/// The whole of `content/gitcast.yaml`.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Relative to the project's root: `content/gitcast.yaml`.
+    pub path: String,
+    /// Ties the repository to its ledger.
+    pub lineage: Option<String>,
+    /// For times written without an offset; UTC unless written.
+    pub timezone: TimeZone,
+    pub accounts: Vec<Account>,
+    /// Where `content/` is served publicly, with a trailing slash.
+    pub media_base_url: Option<Located<String>>,
+    pub policy: Policy,
+}
+
+impl Project {
+    pub fn account(&self, name: &AccountName) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name.value == *name)
+    }
+}
+
+/// One login on one platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    pub name: Located<AccountName>,
+    pub platform: PlatformId,
+    /// Whether the platform has audited the app; `false` unless written.
+    pub audited: Located<bool>,
+    pub mode: Located<Mode>,
+    /// Scheme and host (and port) that replace those of every call to the platform.
+    pub endpoint: Option<Located<String>>,
+    /// Names of the environment variables that hold the app's keys, where they differ from the platform's default.
+    pub client_key_env: Option<String>,
+    pub client_secret_env: Option<String>,
+    pub span: Span,
+}
+
+/// How a post reaches the public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Into the creator's inbox, to be finished in the platform's app.
+    #[default]
+    Draft,
+    /// Published by gitcast.
+    Direct,
+}
+
+/// What stops a plan, and what happens to late posts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    pub late_grace: SignedDuration,
+    pub late_then: Late,
+    /// A post due longer ago than this is never published.
+    pub max_age: SignedDuration,
+    /// Per account and run.
+    pub max_new_posts: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            late_grace: SignedDuration::from_hours(2),
+            late_then: Late::Ask,
+            max_age: SignedDuration::from_hours(7 * 24),
+            max_new_posts: 10,
+        }
+    }
+}
+
+/// What to do with a post that is later than the grace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Late {
+    Publish,
+    Skip,
+    #[default]
+    Ask,
+}

@@ -1,0 +1,341 @@
+//! Every state with every change, against a table; and what no sequence of changes may do.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::domain::limits::Counts;
+use crate::domain::payload::Estimate;
+
+/// What follows each state (columns, `none` before the first attempt) after each change (rows); `-` is illegal.
+const TABLE: &str = "
+                  none     planned  staging  staged   publishing  accepted   published  delivered  failed   unresolved  held
+started           staging  staging  -        -        -           -          -          -          staging  -           -
+started-higher    staging  staging  -        -        -           -          staging    staging    staging  -           -
+stepped           -        -        staging  -        -           -          -          -          -        -           -
+staged            -        -        staged   -        -           -          -          -          -        -           -
+intended          -        -        -        publishing -         -          -          -          -        -           -
+accepted          -        -        -        -        accepted    accepted   -          -          -        accepted    -
+published         -        -        -        -        published   published  -          published  -        published   -
+delivered         -        -        -        -        delivered   delivered  -          -          -        delivered   -
+looked            -        -        -        -        -           -          published  delivered  -        -           -
+refused           -        -        failed   failed   failed      failed     -          -          -        failed      -
+unanswered        -        -        -        -        unresolved  -          -          -          -        -           -
+absent-ready      -        -        -        -        staged      staged     -          -          -        staged      -
+absent-anew       -        -        staging  staging  staging     staging    -          -          -        staging     -
+held              -        -        -        -        -           held       -          -          -        held        -
+delayed           -        -        staging  staged   -           accepted   published  delivered  -        unresolved  -
+superseded        -        -        planned  planned  -           -          -          -          planned  -           -
+retried           -        -        -        -        -           -          -          -          planned  -           -
+settled-published -        -        -        -        -           -          -          -          -        published   published
+settled-not       -        -        -        -        -           -          -          -          -        planned     planned
+settled-abandoned -        -        -        -        -           -          -          -          -        failed      failed
+adopted           published published published published -       -          published  published  published published  published
+forgotten         -        -        -        -        -           -          planned    planned    planned  -           -
+forgotten-forced  -        -        planned  planned  planned     planned    planned    planned    planned  planned     planned
+";
+
+/// Revision of the publications that changes are applied to.
+const REVISION: u32 = 3;
+
+/// The row of a change. A new kind of change does not compile until it has a row.
+fn row(change: &Change) -> &'static str {
+    match change {
+        Change::Started { revision, .. } if *revision > REVISION => "started-higher",
+        Change::Absent { checkpoint: Some(_), .. } => "absent-ready",
+        Change::Absent { checkpoint: None, .. } => "absent-anew",
+        Change::Settled { settlement, .. } => match settlement {
+            Settlement::Published { .. } => "settled-published",
+            Settlement::NotPublished => "settled-not",
+            Settlement::Abandoned => "settled-abandoned",
+        },
+        Change::Forgotten { forced: true, .. } => "forgotten-forced",
+        Change::Started { .. }
+        | Change::Stepped { .. }
+        | Change::Staged { .. }
+        | Change::Intended { .. }
+        | Change::Accepted { .. }
+        | Change::Published { .. }
+        | Change::Delivered { .. }
+        | Change::Looked { .. }
+        | Change::Refused { .. }
+        | Change::Unanswered { .. }
+        | Change::Held { .. }
+        | Change::Delayed { .. }
+        | Change::Superseded { .. }
+        | Change::Retried { .. }
+        | Change::Adopted { .. }
+        | Change::Forgotten { forced: false, .. } => change.name(),
+    }
+}
+
+fn started(revision: u32) -> Change {
+    let payload = Payload {
+        platform: PlatformId::Tiktok,
+        body: json!(revision),
+        media: Vec::new(),
+        what: String::new(),
+        text: None,
+        counts: Counts::Posts,
+        estimate: Estimate::default(),
+    };
+    let (digest, payload) = (payload.digest(), Box::new(payload));
+    Change::Started { platform: PlatformId::Tiktok, digest, revision, path: "p.yaml".into(), payload }
+}
+
+/// One change for each row of the table, in its order.
+fn changes() -> Vec<Change> {
+    let (checkpoint, kind, next_at) = (json!({ "c": 1 }), ErrorKind::Transient, time(60));
+    let reason = Reason::new("code", "message");
+    let remote = Remote { id: Some("7".into()), url: None };
+    let settled = |settlement| Change::Settled { settlement, reason: reason.clone() };
+    vec![
+        started(REVISION),
+        started(REVISION + 1),
+        Change::Stepped { checkpoint: checkpoint.clone(), next_at: Some(next_at) },
+        Change::Staged { checkpoint: checkpoint.clone() },
+        Change::Intended { checkpoint: checkpoint.clone() },
+        Change::Accepted { checkpoint: checkpoint.clone(), next_at },
+        Change::Published { checkpoint: None, remote: remote.clone(), next_at: None },
+        Change::Delivered { checkpoint: None, next_at: None },
+        Change::Looked { checkpoint: None, remote: remote.clone(), next_at: None },
+        Change::Refused { reason: reason.clone() },
+        Change::Unanswered { reason: reason.clone(), next_at },
+        Change::Absent { checkpoint: Some(checkpoint), reason: reason.clone() },
+        Change::Absent { checkpoint: None, reason: reason.clone() },
+        Change::Held { reason: reason.clone() },
+        Change::Delayed { kind, reason: reason.clone(), next_at },
+        Change::Superseded { reason: reason.clone() },
+        Change::Retried { reason: reason.clone() },
+        settled(Settlement::Published { remote: remote.clone() }),
+        settled(Settlement::NotPublished),
+        settled(Settlement::Abandoned),
+        Change::Adopted {
+            platform: PlatformId::Tiktok,
+            digest: ContentDigest::of(b"adopted"),
+            revision: REVISION,
+            path: "p.yaml".into(),
+            remote,
+            reason: reason.clone(),
+        },
+        Change::Forgotten { forced: false, reason: reason.clone() },
+        Change::Forgotten { forced: true, reason: reason.clone() },
+    ]
+}
+
+fn time(second: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
+}
+
+fn name() -> (PostId, AccountName) {
+    ("post".parse().expect("id"), "account".parse().expect("name"))
+}
+
+fn publication(state: State) -> Publication {
+    let (post, account) = name();
+    Publication {
+        post,
+        account,
+        platform: PlatformId::Tiktok,
+        state,
+        digest: ContentDigest::of(b"before"),
+        revision: REVISION,
+        attempts: 2,
+        tries: 1,
+        remote: Remote::default(),
+        reason: Some(Reason::new("old", "old")),
+        next_at: Some(time(1)),
+        intended_at: None,
+        updated_at: time(1),
+        path: "p.yaml".into(),
+    }
+}
+
+fn apply(before: Option<&Publication>, change: &Change) -> Result<(Publication, Keep), IllegalTransition> {
+    let (post, account) = name();
+    Publication::apply(before, (&post, &account), change, time(2))
+}
+
+fn reach(state: State, change: &Change) -> Option<State> {
+    apply(Some(&publication(state)), change).ok().map(|(after, _)| after.state)
+}
+
+#[test]
+fn every_state_with_every_change_is_as_the_table_says() {
+    let mut lines = TABLE.trim_start().lines();
+    let columns: Vec<_> = lines.next().expect("head").split_whitespace().collect();
+    let states: Vec<_> = State::ALL.iter().map(|state| state.as_str()).collect();
+    assert_eq!(columns[0], "none");
+    assert_eq!(columns[1..], states);
+    let lines: Vec<Vec<_>> = lines.map(|line| line.split_whitespace().collect()).collect();
+    let changes = changes();
+    assert_eq!(changes.iter().map(row).collect::<Vec<_>>(), lines.iter().map(|l| l[0]).collect::<Vec<_>>());
+    for (change, line) in changes.iter().zip(&lines) {
+        assert_eq!(line.len(), columns.len() + 1, "{line:?}");
+        for (column, expected) in columns.iter().zip(&line[1..]) {
+            let state: Option<State> = column.parse().ok();
+            let found = apply(state.map(publication).as_ref(), change);
+            match expected.parse::<State>() {
+                Ok(expected) => {
+                    assert_eq!(found.map(|(after, _)| after.state), Ok(expected), "{column}, {change:?}");
+                }
+                Err(_) => {
+                    let illegal = found.expect_err(&format!("{column}, {change:?}"));
+                    assert_eq!((illegal.state, illegal.change), (state, change.name()));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_a_higher_revision_starts_again_after_success() {
+    for state in [State::Published, State::Delivered] {
+        for (revision, expected) in
+            [(0, None), (REVISION - 1, None), (REVISION, None), (REVISION + 1, Some(State::Staging))]
+        {
+            assert_eq!(reach(state, &started(revision)), expected, "{state}, revision {revision}");
+        }
+    }
+}
+
+/// All states that changes whose row is not in `without` lead to.
+fn reachable(from: &[State], without: &[&str]) -> BTreeSet<State> {
+    let changes: Vec<_> = changes().into_iter().filter(|change| !without.contains(&row(change))).collect();
+    let mut found = BTreeSet::new();
+    let mut open = from.to_vec();
+    while let Some(state) = open.pop() {
+        for after in changes.iter().filter_map(|change| reach(state, change)) {
+            if found.insert(after) {
+                open.push(after);
+            }
+        }
+    }
+    found
+}
+
+/// What says that nothing is, or will become, public: the platform's no, proof of absence, or a person.
+const NOT_PUBLIC: [&str; 7] = [
+    "refused",
+    "absent-ready",
+    "absent-anew",
+    "settled-not",
+    "settled-abandoned",
+    "forgotten",
+    "forgotten-forced",
+];
+
+/// What asks for a post again, although it succeeded.
+const AGAIN: [&str; 3] = ["started-higher", "forgotten", "forgotten-forced"];
+
+#[test]
+fn nothing_that_may_be_public_is_sent_again_without_proof_or_a_person() {
+    let mut without = NOT_PUBLIC.to_vec();
+    without.push("started-higher");
+    use State::*;
+    let found = reachable(&[Publishing, Accepted, Unresolved, Held], &without);
+    assert_eq!(found, [Accepted, Published, Delivered, Unresolved, Held].into());
+}
+
+#[test]
+fn success_is_final_but_for_a_higher_revision_or_a_person_who_has_it_forgotten() {
+    let found = reachable(&[State::Published, State::Delivered], &AGAIN);
+    assert_eq!(found, [State::Published, State::Delivered].into());
+}
+
+#[test]
+fn every_state_can_be_left_and_success_can_be_reached_from_it() {
+    for state in State::ALL {
+        let found = reachable(&[state], &["started-higher"]);
+        assert!(found.contains(&State::Published), "{state}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_adopted_never_lowers_the_revision_and_what_is_forgotten_loses_its_link() {
+    let adopted = |revision| Change::Adopted {
+        platform: PlatformId::Tiktok,
+        digest: ContentDigest::of(b"now"),
+        revision,
+        path: "q.yaml".into(),
+        remote: Remote { id: Some("9".into()), url: None },
+        reason: Reason::new("adopted", "why"),
+    };
+    for (revision, expected) in [(REVISION - 1, REVISION), (REVISION + 1, REVISION + 1)] {
+        let (after, keep) = apply(Some(&publication(State::Failed)), &adopted(revision)).expect("legal");
+        assert_eq!((after.revision, after.digest), (expected, ContentDigest::of(b"now")));
+        assert_eq!((after.remote.id.as_deref(), after.attempts, keep), (Some("9"), 2, Keep::Nothing));
+    }
+    let (live, _) = apply(None, &adopted(1)).expect("legal");
+    let forget = Change::Forgotten { forced: false, reason: Reason::new("forgotten", "why") };
+    let (after, _) = apply(Some(&live), &forget).expect("legal");
+    assert_eq!((after.state, &after.remote), (State::Planned, &Remote::default()));
+    assert_eq!(apply(Some(&after), &started(1)).map(|(after, _)| after.state), Ok(State::Staging));
+}
+
+#[test]
+fn the_checkpoint_is_what_the_last_step_left() {
+    use State::*;
+    let kept = |state, row_name: &str| {
+        let change = changes().into_iter().find(|change| row(change) == row_name).expect("row");
+        apply(Some(&publication(state)), &change).expect("legal").1
+    };
+    let checkpoint = Keep::Checkpoint(json!({ "c": 1 }));
+    for (state, row, expected) in [
+        (Planned, "started", &Keep::Nothing),
+        (Staging, "stepped", &checkpoint),
+        (Staging, "staged", &checkpoint),
+        (Staged, "intended", &checkpoint),
+        (Publishing, "accepted", &checkpoint),
+        (Publishing, "published", &Keep::Unchanged),
+        (Publishing, "unanswered", &Keep::Unchanged),
+        (Unresolved, "absent-ready", &checkpoint),
+        (Unresolved, "absent-anew", &Keep::Nothing),
+        (Staging, "delayed", &Keep::Unchanged),
+        (Staged, "superseded", &Keep::Nothing),
+        (Held, "settled-not", &Keep::Nothing),
+        (Held, "settled-published", &Keep::Unchanged),
+    ] {
+        assert_eq!(kept(state, row), *expected, "{state}, {row}");
+    }
+}
+
+proptest! {
+    /// Any sequence of changes, illegal ones skipped as the ledger does.
+    #[test]
+    fn no_sequence_breaks_what_a_publication_promises(picks in prop::collection::vec(0..23_usize, 0..200)) {
+        let changes = changes();
+        let mut before: Option<Publication> = None;
+        let mut revision = REVISION;
+        let mut may_be_public = false;
+        for pick in picks {
+            let change = match &changes[pick] {
+                Change::Started { revision: wanted, .. } => started(revision + (wanted - REVISION)),
+                other => other.clone(),
+            };
+            let Ok((after, _)) = apply(before.as_ref(), &change) else { continue };
+            let (attempts, tries) = before.as_ref().map_or((0, 0), |p| (p.attempts, p.tries));
+            match &change {
+                Change::Started { revision: now, digest, .. } => {
+                    prop_assert!(!may_be_public || *now > revision, "started while something may be public");
+                    prop_assert_eq!((after.attempts, after.digest), (attempts + 1, *digest));
+                    (revision, may_be_public) = (*now, false);
+                }
+                _ => prop_assert_eq!(after.attempts, attempts),
+            }
+            if let Change::Intended { .. } = change {
+                prop_assert!(!may_be_public, "sent twice");
+                prop_assert_eq!(after.intended_at, Some(time(2)));
+                may_be_public = true;
+            }
+            may_be_public &= !NOT_PUBLIC.contains(&row(&change));
+            let expected = if matches!(change, Change::Delayed { .. }) { tries + 1 } else { 0 };
+            prop_assert_eq!((after.tries, after.updated_at), (expected, time(2)));
+            prop_assert!(!may_be_public || after.state.is_beyond_recall(), "{} forgets a request", after.state);
+            before = Some(after);
+        }
+    }
+}
