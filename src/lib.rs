@@ -26,5 +26,6 @@
 //! `tidy` keeps the direction of the modules.
 
 pub mod clock;
+pub mod content;
 pub mod domain;
 pub mod secret;

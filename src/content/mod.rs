@@ -1,0 +1,12 @@
+//! The filesystem: what `content/` holds.
+
+pub mod cache;
+mod codec;
+pub mod media;
+pub mod resolutions;
+mod resolve;
+pub mod scan;
+#[cfg(test)]
+mod tests;
+pub mod unchanged;
+mod walk;
