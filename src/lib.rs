@@ -28,4 +28,5 @@
 pub mod clock;
 pub mod content;
 pub mod domain;
+pub mod ledger;
 pub mod secret;

@@ -1,0 +1,104 @@
+//! What goes wrong with a ledger, sorted by what a caller does about it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use super::Head;
+use super::lock::Holder;
+use crate::domain::grant::IllegalGrantChange;
+use crate::domain::publication::IllegalTransition;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no ledger at `{}`", path.display())]
+    Missing { path: PathBuf },
+    #[error("there is a ledger at `{}` already", path.display())]
+    Exists { path: PathBuf },
+    #[error("`{}` is no ledger of gitcast: it {found}", path.display())]
+    Foreign { path: PathBuf, found: Foreign },
+    #[error("the ledger belongs to the lineage `{found}`, and this project is `{expected}`")]
+    OtherLineage { expected: String, found: String },
+    #[error("the ledger is not the latest one that was used here: {why}")]
+    NotTheLatest { why: String },
+    #[error("the ledger was written by a newer gitcast (its version is {found}, this one knows {known})")]
+    Newer { found: i64, known: i64 },
+    #[error("the ledger was written by an older gitcast; any command that writes to it brings it up to date")]
+    Older { found: i64, known: i64 },
+    #[error("the ledger is locked by {}", holder.as_ref().map_or("another process".into(), ToString::to_string))]
+    Locked { holder: Option<Box<Holder>> },
+    /// Another process keeps SQLite itself waiting for longer than [`BUSY_TIMEOUT`](super::open::BUSY_TIMEOUT).
+    #[error("the ledger is busy")]
+    Busy,
+    #[error("the ledger is damaged: {0}")]
+    Corrupt(String),
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    #[error(transparent)]
+    IllegalGrant(#[from] IllegalGrantChange),
+    /// Somebody wrote without the lock.
+    #[error("the ledger changed behind our back: expected entry {}, found {}", expected.seq, found.seq)]
+    HeadMoved { expected: Head, found: Head },
+    #[error("the disk is full")]
+    FullDisk,
+    #[error("the ledger can only be read")]
+    ReadOnly,
+    #[error("the ledger's database says: {0}")]
+    Sqlite(rusqlite::Error),
+    #[error("`{}`: {source}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+}
+
+/// What lies where a ledger should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    Directory,
+    Empty,
+    NotSqlite,
+    /// A SQLite database of another program, with this application id.
+    Application(i64),
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Foreign::Directory => f.write_str("is a directory"),
+            Foreign::Empty => f.write_str("is an empty file"),
+            Foreign::NotSqlite => f.write_str("is not a SQLite database"),
+            Foreign::Application(id) => {
+                write!(f, "is a SQLite database of another program (application id {id})")
+            }
+        }
+    }
+}
+
+impl Error {
+    pub(super) fn io(path: &Path, source: std::io::Error) -> Error {
+        match source.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::FullDisk,
+            std::io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly,
+            _ => Error::Io { path: path.to_owned(), source },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Error {
+        use rusqlite::Error as Rusqlite;
+        match error {
+            Rusqlite::FromSqlConversionFailure(..)
+            | Rusqlite::InvalidColumnType(..)
+            | Rusqlite::IntegralValueOutOfRange(..) => Error::Corrupt(error.to_string()),
+            _ => match error.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => Error::FullDisk,
+                Some(ErrorCode::ReadOnly) => Error::ReadOnly,
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy,
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                    Error::Corrupt(error.to_string())
+                }
+                _ => Error::Sqlite(error),
+            },
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The schema. `user_version` is the number of migrations that a ledger has seen.
+//!
+//! Only the table of events migrates; the views are dropped and folded anew after any migration, so that a change of
+//! a view needs no more than an entry in the list (an empty text will do) and the new definition.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{Error, fold};
+
+/// Append only: an entry that has been released never changes.
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
+    CREATE TABLE events (
+        seq     INTEGER PRIMARY KEY,
+        at      TEXT NOT NULL,
+        actor   TEXT NOT NULL,
+        event   TEXT NOT NULL,
+        hash    BLOB NOT NULL,
+        post    TEXT GENERATED ALWAYS AS (event ->> '$.post') VIRTUAL
+    ) STRICT;
+    CREATE INDEX events_by_post ON events (post) WHERE post IS NOT NULL;
+    CREATE TRIGGER events_never_change BEFORE UPDATE ON events
+        BEGIN SELECT RAISE(ABORT, 'events never change'); END;
+    CREATE TRIGGER events_never_go BEFORE DELETE ON events
+        BEGIN SELECT RAISE(ABORT, 'events never go'); END;
+    ",
+    // Pauses and decisions from files, as views.
+    "",
+];
+
+/// The tables that are folded from events. `work.started` and `intents.started` are the entry that began the attempt
+/// and holds its payload.
+const VIEWS_SQL: &str = "
+    CREATE TABLE publications (
+        post            TEXT NOT NULL,
+        account         TEXT NOT NULL,
+        platform        TEXT NOT NULL,
+        state           TEXT NOT NULL,
+        digest          BLOB NOT NULL,
+        revision        INTEGER NOT NULL,
+        attempts        INTEGER NOT NULL,
+        tries           INTEGER NOT NULL,
+        remote_id       TEXT,
+        remote_url      TEXT,
+        reason_code     TEXT,
+        reason_message  TEXT,
+        next_at         TEXT,
+        intended_at     TEXT,
+        updated_at      TEXT NOT NULL,
+        path            TEXT NOT NULL,
+        PRIMARY KEY (post, account)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE work (
+        post        TEXT NOT NULL,
+        account     TEXT NOT NULL,
+        started     INTEGER NOT NULL,
+        checkpoint  TEXT,
+        PRIMARY KEY (post, account)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE grants (
+        account             TEXT NOT NULL PRIMARY KEY,
+        generation          INTEGER NOT NULL,
+        sealed              TEXT NOT NULL,
+        origin              TEXT NOT NULL,
+        scopes              TEXT NOT NULL,
+        subject             TEXT NOT NULL,
+        stored_at           TEXT NOT NULL,
+        expires_at          TEXT NOT NULL,
+        refresh_expires_at  TEXT,
+        presented_at        TEXT,
+        refused             TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE pauses (
+        scope   TEXT NOT NULL PRIMARY KEY,
+        why     TEXT NOT NULL,
+        until   TEXT,
+        actor   TEXT NOT NULL,
+        at      TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE decisions (
+        digest  BLOB NOT NULL PRIMARY KEY
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE requests (
+        account    TEXT NOT NULL,
+        sent_at    TEXT NOT NULL,
+        operation  TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX requests_by_time ON requests (account, sent_at);
+    CREATE TABLE intents (
+        account  TEXT NOT NULL,
+        at       TEXT NOT NULL,
+        post     TEXT NOT NULL,
+        started  INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX intents_by_time ON intents (account, at);
+    CREATE TABLE remotes (
+        account    TEXT NOT NULL,
+        remote_id  TEXT NOT NULL,
+        PRIMARY KEY (account, remote_id)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Every view, with the order in which its rows are compared.
+pub(super) const VIEWS: &[(&str, &str)] = &[
+    ("publications", "post, account"),
+    ("work", "post, account"),
+    ("grants", "account"),
+    ("requests", "account, sent_at, operation"),
+    ("intents", "account, at, post, started"),
+    ("remotes", "account, remote_id"),
+    ("pauses", "scope"),
+    ("decisions", "digest"),
+];
+
+/// Brings a ledger up to the last of `migrations`, all at once or not at all.
+pub(super) fn migrate(db: &mut Connection, migrations: &[&str]) -> Result<(), Error> {
+    let known = migrations.len() as i64;
+    let found = version(db)?;
+    if found == known {
+        return Ok(());
+    }
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for sql in migrations.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.execute_batch(sql)?;
+    }
+    rebuild(&transaction)?;
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+pub(super) fn version(db: &Connection) -> Result<i64, Error> {
+    Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// Empty views.
+pub(super) fn create_views(db: &Connection) -> Result<(), Error> {
+    for (view, _) in VIEWS {
+        db.execute_batch(&format!("DROP TABLE IF EXISTS {view}"))?;
+    }
+    Ok(db.execute_batch(VIEWS_SQL)?)
+}
+
+/// Views folded from the first event on.
+pub(super) fn rebuild(db: &Connection) -> Result<(), Error> {
+    create_views(db)?;
+    fold::fold_all(db, db)
+}
