@@ -29,4 +29,5 @@ pub mod clock;
 pub mod content;
 pub mod domain;
 pub mod ledger;
+pub mod rehearsal;
 pub mod secret;

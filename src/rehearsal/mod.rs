@@ -1,0 +1,173 @@
+//! The rehearsal: a stand-in for TikTok, served over real HTTP on loopback.
+//!
+//! It is a stateful model of the documented rules and refusals, not an echo. It knows nothing of the adapter: the
+//! wire format is written here once more, from the documentation, so that a misreading on one side shows.
+//!
+//! # Guarantees
+//! - Everything acknowledged is on disk before the reply leaves, and a restart with the same directory goes on
+//!   from there: publications, upload offsets, grants. Rate-limit windows and faults start afresh.
+//! - A publication is never merged with another: two inits and two uploads are two posts, so that posting twice shows.
+//! - Media go to disk as they arrive; memory does not grow with their size.
+//! - It binds loopback only and fetches from its own media host only.
+
+mod control;
+mod faults;
+mod feed;
+mod fetch;
+mod files;
+mod http;
+mod publication;
+mod random;
+mod requests;
+mod settings;
+mod store;
+pub mod tiktok;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+pub use self::faults::{Action, Fault, Faults};
+pub use self::publication::{PerformedPublication, UploadInProgress};
+pub use self::requests::{Outcome, RequestSeen};
+pub use self::settings::{AccountSetup, Clock, IdStyle, Options, SCOPES, system_clock};
+
+use self::requests::Requests;
+use self::store::Store;
+use self::tiktok::Model;
+
+/// A running stand-in. Dropping it stops it at once.
+pub struct Rehearsal {
+    server: Arc<Server>,
+    serving: JoinHandle<()>,
+}
+
+/// What all requests share.
+struct Server {
+    base_url: String,
+    clock: Clock,
+    processing_ms: i64,
+    client_key: String,
+    client_secret: String,
+    redirect_uris: Vec<String>,
+    oauth_errors_with_200: bool,
+    /// Canonical, so that a path can be checked to lie inside.
+    content: Option<PathBuf>,
+    store: Store,
+    model: Mutex<Model>,
+    faults: Faults,
+    requests: Requests,
+    pulls: Mutex<JoinSet<()>>,
+}
+
+impl Server {
+    fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// The model, brought up to the present moment.
+    fn model(&self) -> MutexGuard<'_, Model> {
+        let mut model = lock(&self.model);
+        model.settle(&self.store, self.processing_ms, self.now());
+        model
+    }
+}
+
+impl Rehearsal {
+    /// Binds, takes up what the directory holds, and serves.
+    ///
+    /// # Errors
+    /// When the address is not loopback or taken, the directory cannot be used, or `content` is not there.
+    pub async fn start(options: Options) -> io::Result<Rehearsal> {
+        if !options.listen.ip().is_loopback() {
+            let message = format!("{} is not a loopback address", options.listen);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let store = Store::open(options.dir.as_deref())?;
+        let model = Model::load(&store, options.accounts)?;
+        let listener = TcpListener::bind(options.listen).await?;
+        let server = Arc::new(Server {
+            base_url: format!("http://{}", listener.local_addr()?),
+            clock: options.clock,
+            processing_ms: i64::try_from(options.processing.as_millis()).unwrap_or(i64::MAX),
+            client_key: options.client_key,
+            client_secret: options.client_secret,
+            redirect_uris: options.redirect_uris,
+            oauth_errors_with_200: options.oauth_errors_with_200,
+            content: options.content.map(std::fs::canonicalize).transpose()?,
+            store,
+            model: Mutex::new(model),
+            faults: Faults::default(),
+            requests: Requests::default(),
+            pulls: Mutex::default(),
+        });
+        tiktok::resume_pulls(&server);
+        let serving = tokio::spawn(http::serve(listener, Arc::clone(&server)));
+        Ok(Rehearsal { server, serving })
+    }
+
+    /// Scheme, host and port, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.server.base_url
+    }
+
+    /// Logs an account in: the reply of the token endpoint, as TikTok gives it.
+    ///
+    /// # Errors
+    /// When there is no such account, or the grant cannot be stored.
+    pub fn issue_grant(&self, account: &str) -> io::Result<Value> {
+        tiktok::issue_grant(&self.server, account)
+    }
+
+    /// Changes how an account is treated from now on. False when there is no such account.
+    pub fn update_account(&self, name: &str, change: impl FnOnce(&mut AccountSetup)) -> bool {
+        self.server.model().account_mut(name).map(change).is_some()
+    }
+
+    /// The creator posts a delivered draft from the app. False when it is not waiting in the inbox.
+    pub fn finish_draft(&self, publish_id: &str) -> bool {
+        tiktok::finish_draft(&self.server, publish_id)
+    }
+
+    pub fn faults(&self) -> &Faults {
+        &self.server.faults
+    }
+
+    /// Every publication ever performed, oldest first: all whose effect cannot be taken back by not going on.
+    /// An upload that is still receiving is not one.
+    pub fn publications(&self) -> Vec<PerformedPublication> {
+        publication::performed(&self.server)
+    }
+
+    pub fn uploads_in_progress(&self) -> Vec<UploadInProgress> {
+        publication::uploads(&self.server)
+    }
+
+    /// The latest requests, oldest first; those to `/rehearsal/` are not among them.
+    pub fn requests(&self) -> Vec<RequestSeen> {
+        self.server.requests.list()
+    }
+
+    /// Closes every connection and waits until nothing is served any more.
+    pub async fn stop(mut self) {
+        self.serving.abort();
+        let _ = (&mut self.serving).await;
+    }
+}
+
+impl Drop for Rehearsal {
+    fn drop(&mut self) {
+        self.serving.abort();
+        lock(&self.server.pulls).abort_all();
+        self.server.store.discard();
+    }
+}
+
+/// A panic while the lock was held is a bug that a test reports; the data behind it is whole at every step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
