@@ -29,5 +29,6 @@ pub mod clock;
 pub mod content;
 pub mod domain;
 pub mod ledger;
+pub mod platform;
 pub mod rehearsal;
 pub mod secret;

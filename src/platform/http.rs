@@ -1,0 +1,295 @@
+//! The shared HTTP client: builds connections late, bounds every wait and every reply, keeps secrets out of errors,
+//! and never sends anything twice by itself.
+//!
+//! # Guarantees
+//!
+//! A request with [`Effect::Once`] leaves at most once. HTTP/2, which re-sends after a GOAWAY, is not compiled in;
+//! reqwest's own retries and redirects are off. What is left is hyper-util, which takes another connection when an
+//! idle one turns out to be closed before the request was written. reqwest 0.13.5 does not expose the switch
+//! (`retry_canceled_requests`), and it only acts on connections that were used before: so these requests go through
+//! a client that keeps no idle connections, each on a connection of its own.
+//!
+//! # Errors
+//!
+//! No connection: `Transient`, nothing was sent. Later: `Ambiguous` for [`Effect::Once`], else `Transient`.
+
+use std::error::Error as _;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, StatusCode, Url, header};
+
+use super::error::{Error, foreign};
+use super::{RequestLog, upload};
+use crate::clock::Clock;
+use crate::domain::event::Request;
+use crate::domain::retry::ErrorKind;
+use crate::secret::Secret;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a whole request without an upload.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// For an upload: this, and the time its bytes take at the slowest speed that is worth waiting for.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
+const UPLOAD_BYTES_PER_S_MIN: u64 = 100_000;
+/// Idle connections are closed before the servers usually do.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Idle connections to one host: a few accounts may be busy at a time.
+const IDLE_MAX: usize = 4;
+/// Replies are small JSON documents; more is not read.
+const REPLY_BYTES_MAX: usize = 1024 * 1024;
+
+const USER_AGENT: &str = concat!("gitcast/", env!("CARGO_PKG_VERSION"));
+
+/// A handle to the process's HTTP clients. They are built on first use: that loads the trusted roots, which commands
+/// that send nothing need not pay for.
+#[derive(Debug, Clone)]
+pub struct Http {
+    clock: Clock,
+    request_timeout: Duration,
+    clients: Arc<Clients>,
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http::new(Clock::system())
+    }
+}
+
+/// One for each [`Place`] and [`Effect`].
+#[derive(Debug, Default)]
+struct Clients([OnceLock<Result<Client, String>>; 6]);
+
+/// Where a request goes, as far as a client has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Remote,
+    /// This machine, which no proxy of the environment can reach for us.
+    Local,
+    /// The same without TLS: there is no need to load the trusted roots.
+    LocalPlain,
+}
+
+/// What a request does that must not be done twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing; or nothing that repeating it would make worse.
+    Harmless,
+    /// It may make something public, or use up a token.
+    Once,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The platform's name of it: `video/init`.
+    pub operation: &'static str,
+    pub effect: Effect,
+    pub method: Method,
+    pub url: Url,
+    pub bearer: Option<&'a Secret>,
+    pub body: Body<'a>,
+}
+
+#[derive(Debug)]
+pub enum Body<'a> {
+    None,
+    Json(serde_json::Value),
+    Form(Vec<(&'static str, &'a str)>),
+    Upload { part: upload::Part, content_type: &'static str, content_range: String },
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    /// Of the `Content-Range` header.
+    pub content_range: Option<String>,
+    pub body: Vec<u8>,
+}
+
+/// What an adapter makes of a reply.
+#[derive(Debug)]
+pub struct Decoded<T> {
+    pub result: Result<T, Error>,
+    /// The platform's own id of the request.
+    pub log_id: Option<String>,
+}
+
+impl Http {
+    pub fn new(clock: Clock) -> Http {
+        Http { clock, request_timeout: REQUEST_TIMEOUT, clients: Arc::default() }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Sends `call`, once, and writes down in `log` how it ended.
+    pub async fn send<T>(
+        &self,
+        call: Call<'_>,
+        log: &RequestLog,
+        decode: impl FnOnce(&Reply) -> Decoded<T>,
+    ) -> Result<T, Error> {
+        let (operation, sent_at, begun) = (call.operation, self.clock.now(), Instant::now());
+        let (status, decoded) = match self.exchange(call).await {
+            Ok(reply) => (Some(reply.status), decode(&reply)),
+            Err(error) => (None, Decoded { log_id: None, result: Err(error) }),
+        };
+        let Decoded { result, log_id } = decoded;
+        let error = result.as_ref().err();
+        log.push(Request {
+            operation: operation.to_owned(),
+            sent_at,
+            millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            status,
+            error: error.map(|e| e.kind),
+            code: error.map(|e| e.code.clone()),
+            log_id,
+        });
+        result
+    }
+
+    async fn exchange(&self, call: Call<'_>) -> Result<Reply, Error> {
+        let (operation, effect) = (call.operation, call.effect);
+        let client = self.clients.get(&call).map_err(|why| {
+            Error::new(operation, ErrorKind::Local, "http-client", format!("set up HTTP: {why}"))
+        })?;
+        let mut request = client.request(call.method, call.url).timeout(self.request_timeout);
+        if let Some(token) = call.bearer {
+            request = request.bearer_auth(token.expose());
+        }
+        let mut fault = None;
+        let request = match call.body {
+            Body::None => request,
+            Body::Json(value) => request
+                .header(header::CONTENT_TYPE, "application/json; charset=UTF-8")
+                .body(value.to_string()),
+            Body::Form(fields) => request.header(header::CACHE_CONTROL, "no-cache").form(&fields),
+            Body::Upload { part, content_type, content_range } => {
+                let timeout = upload_timeout(part.length());
+                let (body, watch) = part.stream();
+                fault = Some(watch);
+                request
+                    .timeout(timeout)
+                    .header(header::CONTENT_TYPE, content_type)
+                    .header(header::CONTENT_RANGE, content_range)
+                    .body(body)
+            }
+        };
+        let reply = match request.send().await {
+            Ok(response) => read(response).await,
+            Err(error) => Err(Trouble::Http(error)),
+        };
+        reply.map_err(|trouble| match fault.and_then(|watch| watch.take(operation)) {
+            Some(local) => local,
+            None => trouble.classify(operation, effect),
+        })
+    }
+}
+
+impl Clients {
+    fn get(&self, call: &Call<'_>) -> Result<&Client, String> {
+        let place = Place::of(&call.url);
+        let cell = &self.0[place as usize * 2 + usize::from(call.effect == Effect::Once)];
+        cell.get_or_init(|| build(place, call.effect)).as_ref().map_err(Clone::clone)
+    }
+}
+
+impl Place {
+    fn of(url: &Url) -> Place {
+        match (is_loopback(url), url.scheme()) {
+            (false, _) => Place::Remote,
+            (true, "http") => Place::LocalPlain,
+            (true, _) => Place::Local,
+        }
+    }
+}
+
+fn build(place: Place, effect: Effect) -> Result<Client, String> {
+    // An error means that a provider is installed already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(if effect == Effect::Once { 0 } else { IDLE_MAX });
+    let builder = match place {
+        Place::Remote => builder,
+        Place::Local => builder.no_proxy(),
+        Place::LocalPlain => builder.no_proxy().tls_certs_only([]),
+    };
+    builder.build().map_err(|error| foreign(&error.to_string()))
+}
+
+/// Whether `url` names this machine's loopback.
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|ip| ip.is_loopback())
+}
+
+fn upload_timeout(bytes: u64) -> Duration {
+    UPLOAD_TIMEOUT + Duration::from_secs(bytes / UPLOAD_BYTES_PER_S_MIN)
+}
+
+/// Why there is no reply to look at.
+enum Trouble {
+    Http(reqwest::Error),
+    TooLong(StatusCode),
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Reply, Trouble> {
+    let status = response.status();
+    let content_range = response.headers().get(header::CONTENT_RANGE);
+    let content_range = content_range.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(Trouble::Http)? {
+        if body.len() + chunk.len() > REPLY_BYTES_MAX {
+            return Err(Trouble::TooLong(status));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply { status: status.as_u16(), content_range, body })
+}
+
+impl Trouble {
+    fn classify(self, operation: &'static str, effect: Effect) -> Error {
+        let later = |harmless| if effect == Effect::Once { ErrorKind::Ambiguous } else { harmless };
+        match self {
+            Trouble::TooLong(status) => {
+                let message = format!("a reply of more than {REPLY_BYTES_MAX} bytes (HTTP {status})");
+                Error::new(operation, later(ErrorKind::Protocol), "unreadable-reply", message)
+            }
+            Trouble::Http(error) if error.is_builder() => {
+                Error::new(operation, ErrorKind::Local, "http-request", describe(error))
+            }
+            Trouble::Http(error) if error.is_connect() => {
+                Error::new(operation, ErrorKind::Transient, "no-connection", describe(error))
+            }
+            Trouble::Http(error) => {
+                let code = if error.is_timeout() { "timeout" } else { "connection-lost" };
+                Error::new(operation, later(ErrorKind::Transient), code, describe(error))
+            }
+        }
+    }
+}
+
+/// The error and its innermost cause. URLs are left out: an upload's carries a token.
+fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(|c| c.source()) {
+        cause = Some(deeper);
+    }
+    match cause {
+        Some(cause) => foreign(&format!("{error}: {cause}")),
+        None => foreign(&error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The network: one trait for all platforms, its result types, and the one place that builds an adapter.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::domain::diagnostic::Diagnostic;
+use crate::domain::event::Request;
+use crate::domain::grant::{Grant, TokenModel};
+use crate::domain::ids::PlatformId;
+use crate::domain::limits::{Cap, RateLimit};
+use crate::domain::manifest::{Post, Target};
+use crate::domain::media::Medium;
+use crate::domain::payload::Payload;
+use crate::domain::project::Account;
+use crate::domain::publication::{Checkpoint, Publication, Reason, Remote};
+
+pub mod error;
+pub mod http;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod tiktok;
+pub mod upload;
+
+pub use error::Error;
+
+/// A future that can be sent to another thread: what a trait object's asynchronous methods return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One account on one platform. Building an adapter is cheap and touches neither network nor secrets.
+pub trait Platform: Send + Sync {
+    /// How tokens live here, and how long before their end the platform wants them refreshed.
+    fn token_model(&self) -> (TokenModel, Duration);
+
+    /// Requests in a window.
+    fn rates(&self) -> &'static [RateLimit];
+
+    /// Posts in a window.
+    fn caps(&self) -> &'static [Cap];
+
+    /// Scheme, host and port that this account's tokens are granted for.
+    fn origin(&self) -> String;
+
+    /// What the post comes to on this account. Offline and pure: limits are checked against the facts of `media`, which
+    /// are the post's own, each and in order. Where one of them is bad there are none: what can be judged without them
+    /// is judged, and there is no payload.
+    /// A payload is there whenever no diagnostic is an error.
+    fn prepare(&self, post: &Post, target: &Target, media: &[Medium]) -> Prepared;
+
+    /// Reads the platform's own token reply. `now` turns lives into instants.
+    fn read_grant(&self, reply: &Value, now: Timestamp) -> Result<Grant, Error>;
+
+    /// New tokens for old. The caller stores them before it uses them. Sent once.
+    fn refresh<'a>(&'a self, grant: &'a Grant, log: &'a RequestLog) -> BoxFuture<'a, Result<Grant, Error>>;
+
+    /// The operation that the next call of [`stage`](Self::stage), [`publish`](Self::publish) or
+    /// [`observe`](Self::observe), whichever `publication`'s state calls for, begins with: it must fit its rate limit.
+    /// A name without a limit where no request will be needed.
+    fn next_operation(&self, publication: &Publication, job: &Job) -> &'static str;
+
+    /// One step towards ready: nothing it does can make something public, so it may be repeated from the last
+    /// checkpoint. At most one request.
+    fn stage<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Staged, Error>>;
+
+    /// Exactly one request that may make something public, sent once. An error of kind `Ambiguous` or `Protocol`
+    /// means that nobody knows; any other that provably nothing became public.
+    fn publish<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Sent, Error>>;
+
+    /// What became of it. Changes nothing at the platform.
+    fn observe<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Observation, Error>>;
+}
+
+/// A post on an account, judged offline.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    pub payload: Option<Payload>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What an adapter gets to do one step.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub payload: Arc<Payload>,
+    /// `content/`, where the payload's files lie.
+    pub content: PathBuf,
+    pub checkpoint: Option<Checkpoint>,
+    pub now: Timestamp,
+    /// When the publish request of this attempt left, if it did.
+    pub intended_at: Option<Timestamp>,
+    /// Ids at the platform that belong to other publications.
+    pub taken: Arc<Vec<String>>,
+    pub progress: Progress,
+    pub log: RequestLog,
+}
+
+/// Bytes uploaded so far, for whoever watches.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    pub fn set(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+
+    pub fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The requests of one step, written down by the shared HTTP client.
+#[derive(Debug, Clone, Default)]
+pub struct RequestLog(Arc<Mutex<Vec<Request>>>);
+
+impl RequestLog {
+    pub fn push(&self, request: Request) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(request);
+    }
+
+    pub fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// What one step of staging leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Staged {
+    /// Done; there is another step.
+    More(Checkpoint),
+    /// Look again after this long.
+    Wait(Checkpoint, Duration),
+    /// The next request is the one that publishes.
+    Ready(Checkpoint),
+}
+
+/// The answer to a publish request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sent {
+    /// The platform has it and works on it; observe after this long.
+    Accepted(Checkpoint, Duration),
+    Published(Remote),
+    /// Nothing was sent, as what was staged has expired meanwhile: staging begins anew.
+    Stale(Reason),
+}
+
+/// What a look at the platform shows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observation {
+    /// Live. `again`: look for a public id after this long. A checkpoint replaces the one before, so that later looks
+    /// know what was seen; likewise below.
+    Published {
+        remote: Remote,
+        checkpoint: Option<Checkpoint>,
+        again: Option<Duration>,
+    },
+    /// In the creator's inbox. `again`: look whether it was published after this long.
+    Delivered {
+        checkpoint: Option<Checkpoint>,
+        again: Option<Duration>,
+    },
+    /// The platform has it and still works on it; look again after this long.
+    Working(Checkpoint, Duration),
+    /// Not known yet, and nothing says that it is there; look again after this long.
+    Unknown(Duration),
+    /// Authoritatively not there and cannot come to be there. With a checkpoint: ready to publish again.
+    /// Without: staging begins anew.
+    Absent(Option<Checkpoint>, Reason),
+    Rejected(Reason),
+    /// The platform offers no way to find out.
+    CannotTell(Reason),
+}
+
+/// Where the app's keys come from: a look-up by the name of an environment variable.
+pub type Keys = Arc<dyn Fn(&str) -> Option<crate::secret::Secret> + Send + Sync>;
+
+/// The adapter of an account. Build it once and keep it: it may remember what it knows of work under way.
+pub fn build(account: &Account, http: &http::Http, keys: &Keys) -> Box<dyn Platform> {
+    match account.platform {
+        PlatformId::Tiktok => Box::new(tiktok::Tiktok::new(account.clone(), http.clone(), keys.clone())),
+    }
+}
+
+/// The form of each platform's options in a manifest, for `gitcast schema`.
+pub fn option_schemas() -> Vec<(PlatformId, schemars::Schema)> {
+    let schema = |platform| match platform {
+        PlatformId::Tiktok => tiktok::options_schema(),
+    };
+    PlatformId::ALL.map(|platform| (platform, schema(platform))).to_vec()
+}

@@ -1,0 +1,136 @@
+//! TikTok: videos and photos, published directly or as drafts in the creator's inbox, over the Content Posting API.
+//!
+//! `prepare` judges a post offline; `stage` leads to the one request that publishes; `observe` finds out what became of
+//! it. Which request comes when is told in `stage`, what a reply means in `types`, `errors` and `media`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::http::Http;
+use super::{BoxFuture, Error, Job, Keys, Observation, Platform, Prepared, RequestLog, Sent, Staged, upload};
+use crate::domain::grant::{Grant, TokenModel};
+use crate::domain::limits::{Cap, RateLimit};
+use crate::domain::manifest::{Post, Target};
+use crate::domain::media::Medium;
+use crate::domain::project::Account;
+use crate::domain::publication::{Publication, State};
+
+mod body;
+mod checkpoint;
+mod client;
+mod errors;
+mod limits;
+mod media;
+mod oauth;
+mod observe;
+mod options;
+mod pace;
+mod prepare;
+mod rules;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use options::options_schema;
+
+use client::{Client, Session, operation};
+use pace::Pace;
+use stage::{Known, Step};
+
+/// One TikTok account. It remembers where uploads stand, so keep it for as long as the process runs; a new one costs
+/// an extra status request for each upload that is under way.
+pub struct Tiktok {
+    account: Account,
+    client: Client,
+    keys: Keys,
+    known: Known,
+    files: upload::Files,
+}
+
+impl Tiktok {
+    pub fn new(account: Account, http: Http, keys: Keys) -> Tiktok {
+        let client = Client::new(http, account.endpoint.as_ref().map(|url| url.value.as_str()));
+        Tiktok { account, client, keys, known: Known::default(), files: upload::Files::default() }
+    }
+
+    fn pace(&self) -> Pace {
+        Pace::of(self.client.is_loopback())
+    }
+
+    /// Asks TikTok to stop pulling a post's media: best effort, and in vain once they have been pulled. What became of
+    /// the post, only `observe` tells.
+    pub async fn cancel(&self, job: &Job, grant: &Grant) -> Result<(), Error> {
+        let checkpoint = checkpoint::Checkpoint::read(job.checkpoint.as_ref())?;
+        let Some(id) = checkpoint.publish_id else { return Ok(()) };
+        self.client.cancel(Session { grant, log: &job.log }, &id).await
+    }
+
+    fn stage_operation(&self, job: &Job) -> Option<&'static str> {
+        let body = body::Body::read(&job.payload).ok()?;
+        let checkpoint = checkpoint::Checkpoint::read(job.checkpoint.as_ref()).ok()?;
+        match self.step(job, &body, &checkpoint) {
+            Step::CreatorInfo => Some(operation::CREATOR_INFO),
+            Step::Init if body.is_direct() => Some(operation::VIDEO_INIT),
+            Step::Init => Some(operation::INBOX_INIT),
+            Step::Resync => Some(operation::STATUS),
+            Step::Chunk => Some(operation::UPLOAD),
+            Step::Ready => None,
+        }
+    }
+}
+
+impl Platform for Tiktok {
+    fn token_model(&self) -> (TokenModel, Duration) {
+        (TokenModel::Rotating, limits::REFRESH_WINDOW)
+    }
+
+    fn rates(&self) -> &'static [RateLimit] {
+        limits::RATES
+    }
+
+    fn caps(&self) -> &'static [Cap] {
+        limits::CAPS
+    }
+
+    fn origin(&self) -> String {
+        self.client.origin()
+    }
+
+    fn prepare(&self, post: &Post, target: &Target, media: &[Medium]) -> Prepared {
+        prepare::prepare(&self.account, self.client.is_loopback(), (post, target), media)
+    }
+
+    fn read_grant(&self, reply: &Value, now: Timestamp) -> Result<Grant, Error> {
+        oauth::read_grant(reply, now)
+    }
+
+    fn refresh<'a>(&'a self, grant: &'a Grant, log: &'a RequestLog) -> BoxFuture<'a, Result<Grant, Error>> {
+        Box::pin(async move {
+            let app = oauth::app_keys(&self.account, &self.keys)?;
+            oauth::refresh(&self.client, &app, grant, log).await
+        })
+    }
+
+    fn next_operation(&self, publication: &Publication, job: &Job) -> &'static str {
+        match publication.state {
+            State::Planned | State::Staging => self.stage_operation(job).unwrap_or(operation::NOTHING),
+            State::Staged => self.publish_operation(job),
+            _ => self.observe_operation(job),
+        }
+    }
+
+    fn stage<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Staged, Error>> {
+        Box::pin(self.stage_step(job, grant))
+    }
+
+    fn publish<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Sent, Error>> {
+        Box::pin(self.publish_once(job, grant))
+    }
+
+    fn observe<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Observation, Error>> {
+        Box::pin(self.look(job, grant))
+    }
+}
