@@ -30,5 +30,6 @@ pub mod content;
 pub mod domain;
 pub mod ledger;
 pub mod platform;
+pub mod reconcile;
 pub mod rehearsal;
 pub mod secret;

@@ -1,0 +1,509 @@
+//! Executes a plan: advances one publication by one step at a time, records each result before the next request.
+//!
+//! # Flow
+//!
+//! Each account is a lane. A lane runs at most one request at a time; lanes run beside each other. This task alone
+//! owns the ledger; requests run as spawned tasks and hand their results back.
+//!
+//! # Guarantees
+//!
+//! `publishing` is committed before the request that could make something public leaves. A result is committed before
+//! the next request of that lane leaves. What a previous process left in `publishing` is treated as unanswered.
+//!
+//! # Assumptions
+//!
+//! The caller holds the ledger's lock: no other process works on the same publications or tokens.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::crash::{self, Point};
+use super::credentials::Access;
+use super::lane::{Lane, Platforms, lanes, starts, undeclared};
+use super::outcome::{self, Moment, Outcome};
+use super::{random, wait_between};
+use crate::clock::Clock;
+use crate::domain::event::{Event, GrantChange};
+use crate::domain::grant::Grant;
+use crate::domain::ids::{AccountName, PostId};
+use crate::domain::pause::{Pause, pause_of};
+use crate::domain::plan::{Action, Desired, Plan};
+use crate::domain::publication::{Change, Checkpoint, Publication, Reason, State, Work};
+use crate::ledger::vault::Vault;
+use crate::ledger::{self, Ledger};
+use crate::platform::{Error, Job, Observation, Progress, RequestLog, Sent, Staged};
+
+/// How long a request in flight may go on after a stop was asked for; then it is left to the next run.
+const STOP_GRACE: Duration = Duration::from_secs(4);
+
+/// All that executing needs.
+pub struct Engine {
+    pub ledger: Ledger,
+    pub vault: Vault,
+    pub clock: Clock,
+    /// Who does it, for the record.
+    pub actor: String,
+    /// `content/`, where payloads' files lie.
+    pub content: PathBuf,
+    /// What people have paused: it is found out what became of it, and nothing is staged or published.
+    pub pauses: Vec<Pause>,
+    pub platforms: Platforms,
+}
+
+/// Something that a person may want to see while it happens.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// A publication changed.
+    Changed { publication: &'a Publication, change: &'a Change },
+    /// A publication is being worked on; `progress` counts its bytes.
+    Working { post: &'a PostId, account: &'a AccountName, bytes: u64, progress: &'a Progress },
+    /// A limit of the platform makes the account wait.
+    Paced { account: &'a AccountName, operation: &'a str, until: Timestamp },
+    /// Something about the account's login.
+    Login { account: &'a AccountName, message: &'a str },
+}
+
+/// How a run ended, beside what the ledger now says.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// What was worked on.
+    pub touched: Vec<(PostId, AccountName)>,
+    /// Accounts that cannot work, and why.
+    pub blocked: BTreeMap<AccountName, String>,
+    pub interrupted: bool,
+}
+
+/// When to give up waiting, and the sign to stop.
+#[derive(Debug, Clone)]
+pub struct Until {
+    pub deadline: Timestamp,
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Works on everything that the plan acts on until it is settled, or only waiting beyond the deadline is left.
+pub async fn execute(
+    engine: &mut Engine,
+    plan: &Plan,
+    desired: &[Desired],
+    until: Until,
+    notify: &mut (dyn FnMut(Notice<'_>) + Send),
+) -> Result<Summary, ledger::Error> {
+    let lanes = lanes(&engine.ledger, &engine.platforms, plan, desired, engine.clock.now())?;
+    let summary = Summary { blocked: undeclared(&engine.platforms, plan), ..Summary::default() };
+    let run = Run { engine, lanes, tasks: JoinSet::new(), summary, notify };
+    run.until_settled(until).await
+}
+
+/// A task's result, on its way back to the ledger.
+struct Finished {
+    account: AccountName,
+    post: Option<PostId>,
+    log: RequestLog,
+    done: Done,
+}
+
+enum Done {
+    Staged(Result<Staged, Error>),
+    Sent(Checkpoint, Result<Sent, Error>),
+    Observed(Result<Observation, Error>),
+    Refreshed(Result<Grant, Error>),
+}
+
+struct Run<'a> {
+    engine: &'a mut Engine,
+    lanes: Vec<Lane>,
+    tasks: JoinSet<Finished>,
+    summary: Summary,
+    notify: &'a mut (dyn FnMut(Notice<'_>) + Send),
+}
+
+impl Run<'_> {
+    async fn until_settled(mut self, mut until: Until) -> Result<Summary, ledger::Error> {
+        let mut listening = true;
+        while !*until.stop.borrow() {
+            let wake = self.start_all()?;
+            let now = self.engine.clock.now();
+            if self.tasks.is_empty() && wake.is_none_or(|at| at > until.deadline) {
+                return Ok(self.summary);
+            }
+            let sleep = wait_between(now, wake.unwrap_or(now));
+            tokio::select! {
+                Some(finished) = self.tasks.join_next() => self.finish(finished)?,
+                () = tokio::time::sleep(sleep), if wake.is_some() => {}
+                // Once nobody is left who could ask for a stop, there is nothing to listen to.
+                changed = until.stop.changed(), if listening => listening = changed.is_ok(),
+            }
+        }
+        self.stop().await
+    }
+
+    /// Lets requests in flight reach the ledger, within the grace. A publish request that gets no answer in time
+    /// stays in `publishing`: the next run treats it as unanswered.
+    async fn stop(mut self) -> Result<Summary, ledger::Error> {
+        let end = tokio::time::Instant::now() + STOP_GRACE;
+        while let Ok(Some(finished)) = tokio::time::timeout_at(end, self.tasks.join_next()).await {
+            self.finish(finished)?;
+        }
+        self.summary.interrupted = true;
+        Ok(self.summary)
+    }
+
+    /// Starts what can be started, and tells when the next thing can.
+    fn start_all(&mut self) -> Result<Option<Timestamp>, ledger::Error> {
+        let mut wake: Option<Timestamp> = None;
+        for index in 0..self.lanes.len() {
+            while let Some(at) = self.start(index)? {
+                let now = self.engine.clock.now();
+                if at > now {
+                    wake = Some(wake.map_or(at, |earlier| earlier.min(at)));
+                    break;
+                }
+            }
+        }
+        Ok(wake)
+    }
+
+    /// Starts the lane's next request. Tells when to try again if there is something to do and nothing was started.
+    fn start(&mut self, index: usize) -> Result<Option<Timestamp>, ledger::Error> {
+        let now = self.engine.clock.now();
+        let lane = &mut self.lanes[index];
+        if lane.busy {
+            return Ok(None);
+        }
+        let Some((item, ready_at)) = lane.next(now) else {
+            return if lane.credentials.is_due(&*lane.platform, now) {
+                self.authorize(index)
+            } else {
+                Ok(None)
+            };
+        };
+        if ready_at > now {
+            return Ok(Some(ready_at));
+        }
+        match lane.credentials.access(&*lane.platform, &self.engine.vault, now) {
+            Access::Ready(grant) => self.step(index, item, grant),
+            _ => self.authorize(index),
+        }
+    }
+
+    /// Refreshes, waits for the next chance to, or gives up on the account.
+    fn authorize(&mut self, index: usize) -> Result<Option<Timestamp>, ledger::Error> {
+        let now = self.engine.clock.now();
+        let lane = &mut self.lanes[index];
+        match lane.credentials.access(&*lane.platform, &self.engine.vault, now) {
+            Access::Ready(_) => Ok(None),
+            Access::WaitUntil(at) => {
+                let idle = lane.items.iter().all(|item| item.done);
+                Ok((!idle).then_some(at))
+            }
+            Access::Blocked(reason) => {
+                self.give_up(index, reason);
+                Ok(None)
+            }
+            Access::Refresh(grant) => {
+                let generation = lane.credentials.generation();
+                let (account, platform) = (lane.account.clone(), lane.platform.clone());
+                lane.busy = true;
+                self.record_grant(&account, GrantChange::Presented { generation }, Vec::new())?;
+                let log = RequestLog::default();
+                self.tasks.spawn(async move {
+                    crash::at(Point::BeforeRequest);
+                    let result = platform.refresh(&grant, &log).await;
+                    crash::at(Point::AfterAnswer);
+                    Finished { account, post: None, log, done: Done::Refreshed(result) }
+                });
+                Ok(None)
+            }
+        }
+    }
+
+    fn give_up(&mut self, index: usize, reason: String) {
+        let lane = &mut self.lanes[index];
+        let needed = lane.items.iter().any(|item| !item.done && item.action.acts());
+        lane.items.iter_mut().for_each(|item| item.done = true);
+        if needed {
+            (self.notify)(Notice::Login { account: &lane.account, message: &reason });
+            self.summary.blocked.insert(lane.account.clone(), reason);
+        }
+    }
+
+    /// Sends the item's next request, if the platform's limits have room for it.
+    fn step(
+        &mut self,
+        index: usize,
+        item: usize,
+        grant: Arc<Grant>,
+    ) -> Result<Option<Timestamp>, ledger::Error> {
+        let now = self.engine.clock.now();
+        let Some((publication, work)) = self.begin(index, item)? else {
+            self.lanes[index].items[item].done = true;
+            return Ok(Some(now));
+        };
+        if publication.state == State::Publishing {
+            let reason = Reason::new("interrupted", "the process ended before the platform answered");
+            let change = outcome::unanswered(reason, Moment { now, random: random() });
+            self.record(index, item, vec![change], Vec::new())?;
+            return Ok(Some(now));
+        }
+        let job = self.job(index, item, &publication, work)?;
+        let operation = self.lanes[index].platform.next_operation(&publication, &job);
+        if let Some(at) = self.paced(index, operation, now)? {
+            let lane = &mut self.lanes[index];
+            lane.items[item].ready_at = at;
+            let told = lane.paced_until.replace(at).is_some_and(|told| told > now);
+            if !told {
+                (self.notify)(Notice::Paced { account: &lane.account, operation, until: at });
+            }
+            return Ok(Some(now));
+        }
+        self.spawn(index, item, publication.state, job, grant)?;
+        Ok(None)
+    }
+
+    /// The publication and what it takes to go on, after an attempt was begun where the plan says so.
+    fn begin(&mut self, index: usize, item: usize) -> Result<Option<(Publication, Work)>, ledger::Error> {
+        let lane = &mut self.lanes[index];
+        let account = lane.account.clone();
+        let (post, action) = (lane.items[item].post.clone(), lane.items[item].action);
+        if matches!(action, Action::Publish | Action::Replace) {
+            lane.items[item].action = Action::Continue;
+            let changes = starts(action, lane.items[item].desired.as_ref());
+            self.record(index, item, changes, Vec::new())?;
+        }
+        let Some(publication) = self.engine.ledger.publication(&post, &account)? else { return Ok(None) };
+        let Some(mut work) = self.engine.ledger.work(&post, &account)? else { return Ok(None) };
+        if !publication.state.is_beyond_recall()
+            && let Some(payload) = self.lanes[index].items[item].current_payload(&publication)
+        {
+            work.payload = Box::new(payload.clone());
+        }
+        Ok(Some((publication, work)))
+    }
+
+    fn job(
+        &self,
+        index: usize,
+        item: usize,
+        publication: &Publication,
+        work: Work,
+    ) -> Result<Job, ledger::Error> {
+        let taken = match publication.state {
+            State::Unresolved => self.engine.ledger.remote_ids(&publication.account)?,
+            _ => Vec::new(),
+        };
+        Ok(Job {
+            payload: Arc::from(work.payload),
+            content: self.engine.content.clone(),
+            checkpoint: work.checkpoint,
+            now: self.engine.clock.now(),
+            intended_at: publication.intended_at,
+            taken: Arc::new(taken),
+            progress: self.lanes[index].items[item].progress.clone(),
+            log: RequestLog::default(),
+        })
+    }
+
+    /// When there is room for the operation, if there is none now.
+    fn paced(
+        &self,
+        index: usize,
+        operation: &str,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, ledger::Error> {
+        let lane = &self.lanes[index];
+        let mut at = None;
+        for rate in lane.platform.rates().iter().filter(|rate| rate.operations.contains(&operation)) {
+            let window = SignedDuration::try_from(rate.window).unwrap_or(SignedDuration::MAX);
+            let since = now.saturating_sub(window).unwrap_or(Timestamp::MIN);
+            let mut sent = self.engine.ledger.requests_since(&lane.account, rate.operations, since)?;
+            // What was sent in the future was sent before the clock went back.
+            sent.retain(|at| *at <= now);
+            let max = usize::try_from(rate.max).unwrap_or(usize::MAX);
+            if sent.len() >= max {
+                let free = sent[sent.len() - max].saturating_add(window).unwrap_or(Timestamp::MAX);
+                at = at.max(Some(free.max(now + SignedDuration::from_millis(1))));
+            }
+        }
+        Ok(at)
+    }
+
+    fn spawn(
+        &mut self,
+        index: usize,
+        item: usize,
+        state: State,
+        job: Job,
+        grant: Arc<Grant>,
+    ) -> Result<(), ledger::Error> {
+        let intent = match (state, &job.checkpoint) {
+            (State::Staged, Some(checkpoint)) => Some(checkpoint.clone()),
+            _ => None,
+        };
+        if let Some(checkpoint) = &intent {
+            let change = Change::Intended { checkpoint: checkpoint.clone() };
+            self.record(index, item, vec![change], Vec::new())?;
+        }
+        let lane = &mut self.lanes[index];
+        lane.busy = true;
+        let (account, platform) = (lane.account.clone(), lane.platform.clone());
+        let post = lane.items[item].post.clone();
+        (self.notify)(Notice::Working {
+            post: &post,
+            account: &account,
+            bytes: job.payload.estimate.bytes,
+            progress: &job.progress,
+        });
+        self.tasks.spawn(async move {
+            crash::at(Point::BeforeRequest);
+            let done = match (state, intent) {
+                (State::Staged, Some(checkpoint)) => {
+                    Done::Sent(checkpoint, platform.publish(&job, &grant).await)
+                }
+                (State::Staging | State::Staged, _) => Done::Staged(platform.stage(&job, &grant).await),
+                _ => Done::Observed(platform.observe(&job, &grant).await),
+            };
+            crash::at(Point::AfterAnswer);
+            Finished { account, post: Some(post), log: job.log, done }
+        });
+        Ok(())
+    }
+
+    fn finish(&mut self, finished: Result<Finished, tokio::task::JoinError>) -> Result<(), ledger::Error> {
+        // A task that panicked is a bug; its publication stays where it was recorded last, and the lane stays busy.
+        let Ok(finished) = finished else {
+            tracing::error!("a step ended without a result");
+            return Ok(());
+        };
+        let Some(index) = self.lanes.iter().position(|lane| lane.account == finished.account) else {
+            return Ok(());
+        };
+        self.lanes[index].busy = false;
+        let requests = requests(&finished);
+        let Some(post) = finished.post else {
+            return self.finish_refresh(index, finished.done, requests);
+        };
+        let Some(item) = self.lanes[index].items.iter().position(|item| item.post == post) else {
+            return Ok(());
+        };
+        let Some(publication) = self.engine.ledger.publication(&post, &finished.account)? else {
+            return Ok(());
+        };
+        let moment = Moment { now: self.engine.clock.now(), random: random() };
+        let outcome = match finished.done {
+            Done::Staged(result) => outcome::after_stage(&publication, result, moment),
+            Done::Sent(checkpoint, result) => {
+                outcome::after_publish(&publication, checkpoint, result, moment)
+            }
+            Done::Observed(result) => outcome::after_observe(&publication, result, moment),
+            Done::Refreshed(_) => Outcome { changes: Vec::new(), unauthorized: false },
+        };
+        self.record(index, item, outcome.changes, requests)?;
+        let lane = &mut self.lanes[index];
+        if !outcome.unauthorized {
+            lane.credentials.accepted();
+        } else if let Some(change) = lane.credentials.turned_down() {
+            let account = lane.account.clone();
+            self.record_grant(&account, change, Vec::new())?;
+        }
+        Ok(())
+    }
+
+    fn finish_refresh(
+        &mut self,
+        index: usize,
+        done: Done,
+        requests: Vec<Event>,
+    ) -> Result<(), ledger::Error> {
+        let Done::Refreshed(result) = done else { return Ok(()) };
+        let now = self.engine.clock.now();
+        let lane = &mut self.lanes[index];
+        let account = lane.account.clone();
+        let origin = lane.platform.origin();
+        match lane.credentials.refreshed(result, &self.engine.vault, origin, now, random()) {
+            Ok(change) => {
+                if let Some(change) = change {
+                    self.record_grant(&account, change, requests)?;
+                }
+            }
+            Err(error) => {
+                let message = format!("could not refresh the login: {error}");
+                (self.notify)(Notice::Login { account: &account, message: &message });
+                self.append(requests)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn record_grant(
+        &mut self,
+        account: &AccountName,
+        change: GrantChange,
+        mut events: Vec<Event>,
+    ) -> Result<(), ledger::Error> {
+        events.push(Event::Grant { account: account.clone(), change });
+        self.append(events)?;
+        let record = self.engine.ledger.grant(account)?;
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.account == *account) {
+            lane.credentials.reread(record);
+        }
+        Ok(())
+    }
+
+    /// Commits changes of one publication together with the requests that led to them, and tells what is next.
+    fn record(
+        &mut self,
+        index: usize,
+        item: usize,
+        changes: Vec<Change>,
+        mut events: Vec<Event>,
+    ) -> Result<(), ledger::Error> {
+        let account = self.lanes[index].account.clone();
+        let post = self.lanes[index].items[item].post.clone();
+        events.extend(changes.iter().map(|change| Event::Publication {
+            post: post.clone(),
+            account: account.clone(),
+            change: change.clone(),
+        }));
+        self.append(events)?;
+        let Some(publication) = self.engine.ledger.publication(&post, &account)? else { return Ok(()) };
+        for change in &changes {
+            (self.notify)(Notice::Changed { publication: &publication, change });
+        }
+        let key = (post, account);
+        if !self.summary.touched.contains(&key) {
+            self.summary.touched.push(key);
+        }
+        let place = (&publication.post, &publication.account, publication.platform);
+        let is_paused = pause_of(&self.engine.pauses, place, self.engine.clock.now()).is_some()
+            && matches!(publication.state, State::Staging | State::Staged);
+        let item = &mut self.lanes[index].items[item];
+        item.done = is_paused || !publication.state.is_in_flight() || !item.may_go_on(&publication);
+        item.ready_at = publication.next_at.unwrap_or(self.engine.clock.now());
+        Ok(())
+    }
+
+    fn append(&mut self, events: Vec<Event>) -> Result<(), ledger::Error> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        crash::at(Point::BeforeCommit);
+        self.engine.ledger.append(self.engine.clock.now(), &self.engine.actor, &events)?;
+        crash::at(Point::AfterCommit);
+        Ok(())
+    }
+}
+
+fn requests(finished: &Finished) -> Vec<Event> {
+    let account = &finished.account;
+    let event = |request| Event::Request { account: account.clone(), post: finished.post.clone(), request };
+    finished.log.take().into_iter().map(event).collect()
+}
+
+#[cfg(test)]
+mod tests;

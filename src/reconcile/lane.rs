@@ -1,0 +1,163 @@
+//! What there is to do, account by account, and in which order.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::credentials::Credentials;
+use crate::domain::ids::{AccountName, PostId};
+use crate::domain::payload::Payload;
+use crate::domain::plan::{Action, Desired, Plan};
+use crate::domain::publication::{Change, Publication, Reason};
+use crate::ledger::{self, Ledger};
+use crate::platform::{Platform, Progress};
+
+/// The adapter of each account.
+pub type Platforms = BTreeMap<AccountName, Arc<dyn Platform>>;
+
+/// One account's work: at most one request at a time.
+pub(super) struct Lane {
+    pub(super) account: AccountName,
+    pub(super) platform: Arc<dyn Platform>,
+    pub(super) credentials: Credentials,
+    pub(super) items: Vec<Item>,
+    pub(super) busy: bool,
+    /// Nothing that has not begun may begin before this, or it would begin to wait as well.
+    pub(super) paced_until: Option<Timestamp>,
+}
+
+/// One publication to work on.
+pub(super) struct Item {
+    pub(super) post: PostId,
+    pub(super) desired: Option<Desired>,
+    pub(super) action: Action,
+    pub(super) ready_at: Timestamp,
+    pub(super) done: bool,
+    pub(super) progress: Progress,
+}
+
+/// A lane for each account, with what the plan acts on.
+pub(super) fn lanes(
+    ledger: &Ledger,
+    platforms: &Platforms,
+    plan: &Plan,
+    desired: &[Desired],
+    now: Timestamp,
+) -> Result<Vec<Lane>, ledger::Error> {
+    let wanted: HashMap<_, _> = desired.iter().map(|d| ((&d.post, &d.account), d)).collect();
+    let recorded = ledger.publications()?;
+    let ready_at: HashMap<_, _> = recorded.iter().map(|p| ((&p.post, &p.account), p.ready_at(now))).collect();
+    let mut lanes = Vec::new();
+    for (account, platform) in platforms {
+        let mut items: Vec<Item> = plan
+            .acting()
+            .filter(|change| change.account == *account)
+            .map(|change| Item {
+                post: change.post.clone(),
+                desired: wanted.get(&(&change.post, &change.account)).map(|d| (*d).clone()),
+                action: change.action,
+                ready_at: ready_at.get(&(&change.post, &change.account)).copied().flatten().unwrap_or(now),
+                done: false,
+                progress: Progress::default(),
+            })
+            .collect();
+        items.extend(later_looks(ledger, plan, account, now)?);
+        lanes.push(Lane {
+            account: account.clone(),
+            platform: platform.clone(),
+            credentials: Credentials::new(account.clone(), ledger.grant(account)?),
+            items,
+            busy: false,
+            paced_until: None,
+        });
+    }
+    Ok(lanes)
+}
+
+/// What is settled but may still gain a public id, or be published from the inbox, and is due for a look. Not what the
+/// plan publishes again: one item works on a publication.
+fn later_looks(
+    ledger: &Ledger,
+    plan: &Plan,
+    account: &AccountName,
+    now: Timestamp,
+) -> Result<Vec<Item>, ledger::Error> {
+    let acting: HashSet<_> = plan.acting().filter(|c| c.account == *account).map(|c| &c.post).collect();
+    let due = |p: &Publication| {
+        let looked_for = p.account == *account && p.state.is_success() && !acting.contains(&p.post);
+        looked_for && p.ready_at(now).is_some_and(|at| at <= now)
+    };
+    let publications = ledger.publications()?;
+    Ok(publications
+        .into_iter()
+        .filter(due)
+        .map(|p| Item {
+            post: p.post,
+            desired: None,
+            action: Action::Unchanged,
+            ready_at: now,
+            done: false,
+            progress: Progress::default(),
+        })
+        .collect())
+}
+
+/// Accounts that the plan needs and that nobody declares any more.
+pub(super) fn undeclared(platforms: &Platforms, plan: &Plan) -> BTreeMap<AccountName, String> {
+    let gone = plan.acting().map(|c| &c.account).filter(|name| !platforms.contains_key(*name));
+    let says = |name: &AccountName| {
+        format!(
+            "gitcast.yaml does not declare it any more; put it back to find out what became of its posts, or settle each with `gitcast resolve ID {name}`"
+        )
+    };
+    gone.map(|name| (name.clone(), says(name))).collect()
+}
+
+impl Lane {
+    /// The item whose turn it is, and when. What has begun goes before what has not, so that an account uploads one
+    /// thing at a time; what must wait does not keep the others waiting.
+    pub(super) fn next(&self, now: Timestamp) -> Option<(usize, Timestamp)> {
+        let open = self.items.iter().enumerate().filter(|(_, item)| !item.done);
+        open.map(|(index, item)| {
+            let fresh = item.action != Action::Continue;
+            let paced_until = self.paced_until.filter(|_| fresh).unwrap_or(now);
+            (item.ready_at.max(paced_until).max(now), fresh, item.ready_at, index)
+        })
+        .min()
+        .map(|(ready_at, _, _, index)| (index, ready_at))
+    }
+}
+
+impl Item {
+    /// What may be public is found out about in any case. What turns out to be absent goes on only as long as the
+    /// author wants exactly this; the next plan decides about the rest.
+    pub(super) fn may_go_on(&self, publication: &Publication) -> bool {
+        let wanted = |d: &Desired| {
+            d.payload.is_some() && d.digest == publication.digest && d.revision <= publication.revision
+        };
+        publication.state.is_beyond_recall() || self.desired.as_ref().is_some_and(wanted)
+    }
+
+    /// The payload as the content has it now, if it is the same post: files may have moved, addresses changed.
+    pub(super) fn current_payload(&self, publication: &Publication) -> Option<&Payload> {
+        self.desired.as_ref().filter(|d| d.digest == publication.digest)?.payload.as_ref()
+    }
+}
+
+/// The changes that an attempt begins with.
+pub(super) fn starts(action: Action, desired: Option<&Desired>) -> Vec<Change> {
+    let Some((desired, payload)) = desired.and_then(|d| d.payload.as_ref().map(|p| (d, p))) else {
+        return Vec::new();
+    };
+    let superseded =
+        Change::Superseded { reason: Reason::new("changed", "the manifest changed before it was published") };
+    let started = Change::Started {
+        platform: desired.platform,
+        digest: desired.digest,
+        revision: desired.revision,
+        path: desired.path.clone(),
+        payload: Box::new(payload.clone()),
+    };
+    if action == Action::Replace { vec![superseded, started] } else { vec![started] }
+}
