@@ -25,6 +25,7 @@
 //! never taken for a no; nothing that is missing is taken for removed; a secret has no way to be printed. The test
 //! `tidy` keeps the direction of the modules.
 
+pub mod cli;
 pub mod clock;
 pub mod content;
 pub mod domain;

@@ -1,0 +1,115 @@
+//! A failure as the user gets it: what, why, what to do, and the exit code.
+
+use std::error::Error as StdError;
+
+use super::exit::Exit;
+use super::ui::Palette;
+use super::{text, ui};
+use crate::ledger;
+
+/// Why a command did not do its work.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub exit: Exit,
+    pub message: String,
+    pub causes: Vec<String>,
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Failure {
+        Failure { exit, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    pub(super) fn error(message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Error, message)
+    }
+
+    pub(super) fn usage(message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Usage, message)
+    }
+
+    pub(super) fn cause(mut self, error: &dyn StdError) -> Failure {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let line = error.to_string();
+            if self.causes.last() != Some(&line) {
+                self.causes.push(line);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hints.push(hint.into());
+        self
+    }
+
+    #[expect(clippy::print_stderr, reason = "the edge's report")]
+    pub(super) fn report(&self, color: Palette, json: bool) -> Exit {
+        if json {
+            ui::print_json(&self.document());
+        }
+        eprintln!("{} {}", color.bad("error:"), text::terminal(&self.message));
+        for cause in &self.causes {
+            eprintln!("  because: {}", text::terminal(cause));
+        }
+        for hint in &self.hints {
+            eprintln!("  {} {}", color.good("help:"), text::terminal(hint));
+        }
+        self.exit
+    }
+
+    /// In place of the command's own document, so that with `--json` there always is one.
+    fn document(&self) -> serde_json::Value {
+        serde_json::json!({
+            "format_version": super::plan::FORMAT_VERSION,
+            "error": { "message": self.message, "causes": self.causes, "help": self.hints },
+            "exit_code": self.exit.code(),
+        })
+    }
+}
+
+impl From<ledger::Error> for Failure {
+    fn from(error: ledger::Error) -> Failure {
+        use ledger::Error as E;
+        let (exit, hint) = match &error {
+            E::Missing { .. } | E::Foreign { .. } | E::Newer { .. } | E::Corrupt(_) => {
+                (Exit::Ledger, Some("restore the ledger from a backup, or see `gitcast doctor`"))
+            }
+            E::NotTheLatest { .. } => {
+                let failure = Failure::new(Exit::Ledger, "the ledger cannot be used").cause(&error);
+                return failure
+                    .hint("put the latest ledger back: this one does not know what was published since")
+                    .hint(
+                        "if it is to count all the same: --accept-older-ledger, after a look at the platform",
+                    );
+            }
+            E::OtherLineage { .. } => (Exit::Ledger, Some("point --state at this project's ledger")),
+            E::Older { .. } => {
+                (Exit::Ledger, Some("run `gitcast apply` once: it brings the ledger up to date"))
+            }
+            E::Locked { .. } => (Exit::Locked, Some("wait until it has finished, or raise --lock-timeout")),
+            E::Busy => (Exit::Temporary, Some("run again")),
+            _ => (Exit::Error, None),
+        };
+        let failure = Failure::new(exit, "the ledger cannot be used").cause(&error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<ledger::vault::VaultError> for Failure {
+    fn from(error: ledger::vault::VaultError) -> Failure {
+        Failure::new(Exit::Ledger, "the stored logins cannot be used").cause(&error)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::error("input or output failed").cause(&error)
+    }
+}

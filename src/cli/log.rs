@@ -1,0 +1,164 @@
+//! `gitcast log`: what happened, as recorded.
+
+use std::collections::VecDeque;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::error::Failure;
+use super::exit::Exit;
+use super::plan::{FORMAT_VERSION, zone};
+use super::text;
+use super::ui::{self, Palette};
+use super::workspace::{Book, Workspace};
+use crate::domain::event::{Entry, Event, GrantChange};
+use crate::domain::ids::{PostId, hex};
+use crate::domain::publication::Change;
+use crate::ledger::Ledger;
+
+/// Entries shown unless told otherwise.
+const ENTRIES: usize = 200;
+/// Entries read at once.
+const PAGE: u32 = 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Only of this post
+    id: Option<PostId>,
+    /// Of the rehearsal instead
+    #[arg(long)]
+    rehearse: bool,
+    /// At most so many entries, the latest
+    #[arg(short = 'n', long, value_name = "N", default_value_t = ENTRIES)]
+    limit: usize,
+    /// Also each request to a platform
+    #[arg(long)]
+    requests: bool,
+}
+
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
+    let loaded = workspace.project();
+    let ledger = workspace.read_ledger(Book::of(arguments.rehearse), loaded.project.as_ref())?;
+    let entries = ledger.map(|ledger| latest(&ledger, arguments)).transpose()?.unwrap_or_default();
+    if workspace.global.json {
+        let entries: Vec<_> = entries.iter().map(document).collect();
+        ui::print_json(&json!({ "format_version": FORMAT_VERSION, "entries": entries }));
+    } else {
+        let zone = zone(&loaded);
+        ui::print(&entries.iter().map(|entry| line(entry, workspace.palette, &zone)).collect::<String>());
+    }
+    Ok(Exit::Converged)
+}
+
+/// The latest entries, oldest first, read page by page.
+fn latest(ledger: &Ledger, arguments: &Arguments) -> Result<VecDeque<Entry>, crate::ledger::Error> {
+    let mut latest = VecDeque::new();
+    let mut after = 0;
+    loop {
+        let page = ledger.read(arguments.id.as_ref(), after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(latest) };
+        after = last.seq;
+        latest.extend(
+            page.into_iter().filter(|e| arguments.requests || !matches!(e.event, Event::Request { .. })),
+        );
+        let excess = latest.len().saturating_sub(arguments.limit);
+        latest.drain(..excess);
+    }
+}
+
+/// An entry as scripts see it. What unlocks something at a platform, sealed or not, stays in the ledger.
+pub(super) fn document(entry: &Entry) -> serde_json::Value {
+    let mut event = serde_json::to_value(&entry.event).unwrap_or_default();
+    if let Some(event) = event.as_object_mut() {
+        event.remove("checkpoint");
+        event.remove("sealed");
+    }
+    json!({
+        "seq": entry.seq,
+        "at": entry.at,
+        "actor": entry.actor,
+        "hash": hex(&entry.hash),
+        "event": event,
+    })
+}
+
+/// An entry for people.
+pub(super) fn line(entry: &Entry, palette: Palette, zone: &TimeZone) -> String {
+    let at = entry.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let (subject, what) = match &entry.event {
+        Event::Created { lineage } => ("ledger".to_owned(), format!("created, lineage {lineage}")),
+        Event::Publication { post, account, change } => (format!("{post} → {account}"), publication(change)),
+        Event::Grant { account, change } => (account.to_string(), grant(change)),
+        Event::Paused { scope, why, until } => {
+            let until =
+                until.map_or("until resumed".to_owned(), |at| format!("until {}", ui::time(at, zone)));
+            (scope.to_string(), because(format!("paused {until}"), why))
+        }
+        Event::Resumed { scope, why } => (scope.to_string(), because("resumed".to_owned(), why)),
+        Event::Decided { post, place, moot, .. } => {
+            let subject = post.as_ref().map_or("decision".to_owned(), ToString::to_string);
+            let how =
+                moot.as_ref().map_or("was carried out".to_owned(), |why| format!("came to nothing: {why}"));
+            (subject, format!("the decision at {place} {how}"))
+        }
+        Event::Request { account, post, request } => {
+            let subject = post.as_ref().map_or(account.to_string(), |post| format!("{post} → {account}"));
+            let status = request.status.map_or("no answer".to_owned(), |status| status.to_string());
+            let code = request.code.as_deref().map(|code| format!(" {code}")).unwrap_or_default();
+            let log_id = request.log_id.as_deref().map(|id| format!(" (log id {id})")).unwrap_or_default();
+            (subject, format!("{} → {status}{code}, {} ms{log_id}", request.operation, request.millis))
+        }
+    };
+    let faint = palette.faint(&format!("{:>5} {at}", entry.seq));
+    let actor = palette.faint(&format!("[{}]", text::one_line(&entry.actor, 100)));
+    format!("{faint}  {subject}: {} {actor}\n", text::one_line(&what, 500))
+}
+
+fn because(what: String, why: &str) -> String {
+    if why.is_empty() { what } else { format!("{what}: {why}") }
+}
+
+fn publication(change: &Change) -> String {
+    match change {
+        Change::Started { digest, revision, path, payload, .. } => {
+            format!("started from {path}, revision {revision}, {} ({})", digest.short(), payload.what)
+        }
+        Change::Published { remote, .. } | Change::Looked { remote, .. } => {
+            let url = remote.url.as_deref().or(remote.id.as_deref()).unwrap_or("without a public link");
+            format!("{} {url}", change.name())
+        }
+        Change::Adopted { remote, reason, .. } => {
+            let live = remote.url.as_deref().or(remote.id.as_deref()).unwrap_or("a live post");
+            format!("adopted {live}: {} ({})", reason.message, reason.code)
+        }
+        Change::Refused { reason }
+        | Change::Unanswered { reason, .. }
+        | Change::Absent { reason, .. }
+        | Change::Held { reason }
+        | Change::Delayed { reason, .. }
+        | Change::Superseded { reason }
+        | Change::Retried { reason }
+        | Change::Forgotten { reason, .. }
+        | Change::Settled { reason, .. } => {
+            format!("{}: {} ({})", change.name(), reason.message, reason.code)
+        }
+        Change::Stepped { .. }
+        | Change::Staged { .. }
+        | Change::Intended { .. }
+        | Change::Accepted { .. }
+        | Change::Delivered { .. } => change.name().to_owned(),
+    }
+}
+
+fn grant(change: &GrantChange) -> String {
+    match change {
+        GrantChange::Stored { generation, how, expires_at, .. } => {
+            format!("login stored by {how}, generation {generation}, access until {expires_at}")
+        }
+        GrantChange::Presented { generation } => format!("refreshing the login, generation {generation}"),
+        GrantChange::Refused { generation, reason } => {
+            format!("login refused, generation {generation}: {reason}")
+        }
+    }
+}

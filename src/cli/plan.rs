@@ -1,0 +1,318 @@
+//! `gitcast plan`: what would happen, and why. Writes nothing, asks nobody.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::decisions;
+use super::error::Failure;
+use super::exit::Exit;
+use super::render::{self, Format};
+use super::settled::Situation;
+use super::text;
+use super::ui::{self, Palette};
+use super::workspace::{Book, Workspace};
+use crate::domain::diagnostic::Diagnostic;
+use crate::domain::plan::{self, Action, Input, Overrides, Plan, Planned};
+use crate::domain::publication::{Publication, State};
+use crate::domain::resolution::Decided;
+use crate::ledger::Ledger;
+use crate::reconcile::desired::Loaded;
+
+/// Version of the JSON documents that this program prints.
+pub(super) const FORMAT_VERSION: u32 = 1;
+/// The planner's reason for a post that is due and waits for one of the platform's caps.
+pub(super) const CAP: &str = "cap";
+/// How much of a text a plan shows.
+const PREVIEW_CHARS: usize = 72;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Plan against the stand-in platforms and their own ledger
+    #[arg(long)]
+    rehearse: bool,
+    /// Exit with 2 when changes are pending
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Also write the plan to this file, for `apply --plan`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    gates: Gates,
+}
+
+/// Gates that a person opens for one run.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Gates {
+    /// Let this many new posts out on an account, whatever the policy says
+    #[arg(long, value_name = "N")]
+    max_new_posts: Option<u32>,
+    /// Publish what is later than the policy's grace
+    #[arg(long)]
+    publish_late: bool,
+    /// Publish what is older than the policy's `max_age`
+    #[arg(long)]
+    ignore_max_age: bool,
+    /// Publish content that the account has already
+    #[arg(long)]
+    allow_duplicates: bool,
+}
+
+impl Arguments {
+    pub(super) fn book(&self) -> Book {
+        Book::of(self.rehearse)
+    }
+
+    pub(super) fn writes_a_file(&self) -> bool {
+        self.out.is_some()
+    }
+}
+
+impl Gates {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            max_new_posts: self.max_new_posts,
+            publish_late: self.publish_late,
+            allow_duplicates: self.allow_duplicates,
+            ignore_max_age: self.ignore_max_age,
+        }
+    }
+}
+
+/// A plan as `--out` writes it and `--plan` reads it: the digest of its actions decides, the rest is for people.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PlanFile {
+    pub format_version: u32,
+    pub digest: String,
+    pub changes: Vec<Planned>,
+}
+
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
+    let cache = workspace.cache();
+    let situation = || cache.as_ref().and_then(|cache| Situation::of(workspace, arguments, cache));
+    let before = situation();
+    if let Some((situation, cache)) = before.as_ref().zip(cache.as_ref())
+        && let Some(text) = situation.recall(cache, workspace.clock.now())
+    {
+        ui::print(&text);
+        return Ok(Exit::Converged);
+    }
+    let stand_in = if arguments.rehearse { Some(workspace.planned_stand_in()) } else { None };
+    let mut loaded = workspace.load_with(cache.as_ref(), stand_in)?;
+    let book = arguments.book();
+    workspace.check_selectors(&loaded, book)?;
+    let mut ledger = workspace.read_ledger(book, loaded.project.as_ref())?;
+    match &mut ledger {
+        Some(ledger) => workspace.expect_latest(book, ledger)?,
+        None => workspace.refuse_lost_ledger(book)?,
+    }
+    let moment = (workspace.clock.now(), workspace.actor("apply"));
+    let decided = decisions::make(workspace, &mut loaded, ledger.as_ref(), (moment.0, &moment.1))?;
+    let recorded = &decided.recorded;
+    let plan = make(workspace, &loaded, ledger.as_ref(), &decided, &arguments.gates)?;
+    if let Some(path) = &arguments.out {
+        let file = PlanFile {
+            format_version: FORMAT_VERSION,
+            digest: plan.digest().to_string(),
+            changes: plan.changes.clone(),
+        };
+        std::fs::write(
+            workspace.root.join(path),
+            serde_json::to_vec_pretty(&file).map_err(std::io::Error::other)?,
+        )?;
+    }
+    if workspace.global.json {
+        ui::print_json(&document(&plan, recorded, &loaded, &decided));
+    } else {
+        report_diagnostics(workspace, &loaded)?;
+        ui::print(&decisions::describe(&decided, workspace.palette));
+        let text = describe(&plan, workspace.palette, &zone(&loaded));
+        ui::print(&text);
+        // If something changed meanwhile, nobody knows whether it was read before or after.
+        if let Some((situation, cache)) =
+            before.filter(|before| situation().as_ref() == Some(before)).zip(cache.as_ref())
+            && loaded.complete
+            && loaded.diagnostics.is_empty()
+        {
+            situation.keep(cache, &plan, &text);
+        }
+    }
+    Ok(Exit::of([
+        workspace.verdict(&loaded.diagnostics),
+        gates(&plan),
+        if arguments.detailed_exitcode && (plan.acting().next().is_some() || !decided.events.is_empty()) {
+            Exit::ChangesPending
+        } else {
+            Exit::Converged
+        },
+    ]))
+}
+
+/// The plan for what is selected; the rest of the ledger still stands behind its fences.
+pub(super) fn make(
+    workspace: &Workspace,
+    loaded: &Loaded,
+    ledger: Option<&Ledger>,
+    decided: &Decided,
+    gates: &Gates,
+) -> Result<Plan, Failure> {
+    let recorded = &decided.recorded[..];
+    let now = workspace.clock.now();
+    let spent = ledger.map(|ledger| loaded.spent(ledger, now)).transpose()?.unwrap_or_default();
+    let by_path = recorded.iter().filter(|p| loaded.broken_paths.contains(&p.path)).map(|p| p.post.clone());
+    let broken = loaded.broken.iter().cloned().chain(by_path).collect();
+    let mut plan = plan::plan(&Input {
+        desired: &loaded.desired,
+        recorded,
+        broken: &broken,
+        complete: loaded.complete,
+        caps: &loaded.caps,
+        spent: &spent,
+        policy: loaded.project.as_ref().map(|p| p.policy).unwrap_or_default(),
+        overrides: gates.overrides(),
+        pauses: &decided.pauses,
+        now,
+    });
+    plan.changes.retain(|c| workspace.selects(&c.post, &c.account, c.platform, &c.path));
+    Ok(plan)
+}
+
+pub(super) fn gates(plan: &Plan) -> Exit {
+    if plan.changes.iter().any(|c| c.action == Action::Refuse) { Exit::Refused } else { Exit::Converged }
+}
+
+pub(super) fn zone(loaded: &Loaded) -> TimeZone {
+    loaded.project.as_ref().map_or(TimeZone::UTC, |project| project.timezone.clone())
+}
+
+pub(super) fn report_diagnostics(workspace: &Workspace, loaded: &Loaded) -> Result<(), Failure> {
+    report(workspace, &loaded.diagnostics)
+}
+
+pub(super) fn report(workspace: &Workspace, diagnostics: &[Diagnostic]) -> Result<(), Failure> {
+    let mut out = std::io::stderr().lock();
+    let palette = workspace.palette.is_on();
+    Ok(render::diagnostics(Format::Text, diagnostics, &workspace.source(), palette, &mut out)?)
+}
+
+fn document(plan: &Plan, recorded: &[Publication], loaded: &Loaded, decided: &Decided) -> serde_json::Value {
+    let recorded: HashMap<_, _> = recorded.iter().map(|p| ((&p.post, &p.account), p)).collect();
+    let publications: Vec<_> = plan
+        .changes
+        .iter()
+        .map(|change| planned_publication(change, recorded.get(&(&change.post, &change.account)).copied()))
+        .collect();
+    json!({
+        "format_version": FORMAT_VERSION,
+        "digest": plan.digest(),
+        "changes": plan.changes,
+        "publications": publications,
+        "decisions": decided.notes,
+        "diagnostics": render::json_diagnostics(&loaded.diagnostics),
+    })
+}
+
+pub(super) fn planned_publication(change: &Planned, recorded: Option<&Publication>) -> serde_json::Value {
+    json!({
+        "post": change.post,
+        "account": change.account,
+        "platform": change.platform,
+        "state": recorded.map_or(State::Planned, |p| p.state),
+        "reason": change.reason,
+        "message": change.message,
+        "digest": change.digest,
+        "remote_id": recorded.and_then(|p| p.remote.id.clone()),
+        "remote_url": recorded.and_then(|p| p.remote.url.clone()),
+        "next_at": change.next_at,
+        "attempts": recorded.map_or(0, |p| p.attempts),
+        "path": change.path,
+    })
+}
+
+/// The plan for people, account by account.
+pub(super) fn describe(plan: &Plan, palette: Palette, zone: &TimeZone) -> String {
+    let mut out = String::new();
+    let mut accounts: BTreeMap<_, Vec<&Planned>> = BTreeMap::new();
+    for change in plan.changes.iter().filter(|c| !matches!(c.action, Action::Unchanged | Action::Orphaned)) {
+        accounts.entry(&change.account).or_default().push(change);
+    }
+    for (account, changes) in accounts {
+        let platform = changes.first().map_or("", |c| c.platform.as_str());
+        out += &format!("{} ({platform})\n", palette.strong(account.as_str()));
+        changes.iter().for_each(|change| out += &describe_change(change, palette, zone));
+        out.push('\n');
+    }
+    out + &totals(plan) + "\n"
+}
+
+fn describe_change(change: &Planned, palette: Palette, zone: &TimeZone) -> String {
+    let sigil = change.action.sigil().to_string();
+    let sigil = match change.action {
+        Action::Publish | Action::Replace | Action::Continue => palette.good(&sigil),
+        Action::Refuse | Action::Hold | Action::Failed => palette.bad(&sigil),
+        _ => palette.notable(&sigil),
+    };
+    let mut what: Vec<String> = change.what.iter().map(|what| text::one_line(what, PREVIEW_CHARS)).collect();
+    if let Some(estimate) = change.estimate.as_ref().filter(|_| change.action.acts()) {
+        if estimate.bytes > 0 {
+            what.push(ui::bytes(estimate.bytes));
+        }
+        what.extend(
+            estimate.chunks.filter(|c| c.count > 1).map(|c| {
+                format!("{} chunks of {}, the last {}", c.count, ui::bytes(c.size), ui::bytes(c.last))
+            }),
+        );
+        let s = if estimate.requests == 1 { "" } else { "s" };
+        what.push(format!("{} request{s}", estimate.requests));
+    }
+    let mut out = format!("  {sigil} {}  {}\n", palette.strong(change.post.as_str()), what.join(", "));
+    let mut why = text::one_line(&change.message, 400);
+    if let Some(at) = change.next_at.filter(|_| change.action == Action::Wait) {
+        why = match change.reason.as_str() {
+            "scheduled" => format!("due at {}", ui::time(at, zone)),
+            _ => format!("{why} ({})", ui::time(at, zone)),
+        };
+    }
+    out += &format!("      {}: {why}\n", change.reason);
+    if let Some(preview) =
+        change.text.as_deref().filter(|text| !text.trim().is_empty() && change.action.acts())
+    {
+        out +=
+            &format!("      {}\n", palette.faint(&format!("“{}”", text::one_line(preview, PREVIEW_CHARS))));
+    }
+    out
+}
+
+fn totals(plan: &Plan) -> String {
+    const WORDS: [(&str, &[Action]); 8] = [
+        ("to publish", &[Action::Publish, Action::Replace]),
+        ("to continue", &[Action::Continue]),
+        ("waiting", &[Action::Wait]),
+        ("refused", &[Action::Refuse]),
+        ("held", &[Action::Hold]),
+        ("failed", &[Action::Failed]),
+        ("diverged", &[Action::Diverged, Action::Undeletable]),
+        ("skipped", &[Action::Skip]),
+    ];
+    let count = |actions: &[Action]| plan.changes.iter().filter(|c| actions.contains(&c.action)).count();
+    let mut parts: Vec<String> = WORDS
+        .iter()
+        .map(|(word, actions)| (word, count(actions)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    let unchanged = count(&[Action::Unchanged, Action::Orphaned]);
+    if unchanged > 0 {
+        parts.push(format!("{unchanged} unchanged"));
+    }
+    let acting = plan.acting().count();
+    match (acting, parts.is_empty()) {
+        (0, true) => "Nothing to do.".to_owned(),
+        (0, false) => format!("Nothing to do: {}.", parts.join(", ")),
+        _ => format!("Plan: {}. Digest {}", parts.join(", "), plan.digest()),
+    }
+}
