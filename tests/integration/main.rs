@@ -1,0 +1,13 @@
+//! One binary for all integration tests.
+
+mod apply;
+mod commands;
+mod contract;
+mod exceptions;
+mod faults;
+mod hostile;
+mod recover;
+mod rehearse;
+mod support;
+mod tidy;
+mod validate;
