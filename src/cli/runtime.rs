@@ -6,11 +6,15 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::ui;
 
+/// Each upload holds one thread that reads, and in a rehearsal one that writes: with too few, the readers of many
+/// accounts would wait for writers that cannot start.
+const BLOCKING_THREADS_MAX: usize = 256;
+
 /// Few threads: the work is waiting, and each thread costs memory.
 pub(super) fn start() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(16)
+        .worker_threads(1)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
         .enable_all()
         .build()?)
 }

@@ -32,7 +32,7 @@ pub(super) type Reply = Response<Body>;
 /// Connections served at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;
 /// One read from a socket. Larger reads save wake-ups in an upload, smaller ones memory.
-const READ_BUFFER: usize = 128 * 1024;
+const READ_BUFFER: usize = 64 * 1024;
 /// The largest JSON or form body.
 const BODY_MAX: usize = 1024 * 1024;
 /// How much of a refused body is read, so that the client gets to see the refusal: one final chunk.
