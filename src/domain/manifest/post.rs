@@ -182,8 +182,9 @@ fn targets(node: &Node, report: &Report) -> Option<Vec<Target>> {
     Some(entries.iter().filter_map(|(key, options)| target(key, options, report)).collect())
 }
 
-fn target(key: &Located<String>, options: &Node, report: &Report) -> Option<Target> {
-    let account = match key.value.parse::<AccountName>() {
+/// A key that names an account.
+pub fn account_name(key: &Located<String>, report: &Report) -> Option<Located<AccountName>> {
+    match key.value.parse::<AccountName>() {
         Ok(name) => Some(Located::new(name, key.span)),
         Err(why) => {
             report
@@ -191,7 +192,11 @@ fn target(key: &Located<String>, options: &Node, report: &Report) -> Option<Targ
                 .help(NAME_HELP);
             None
         }
-    };
+    }
+}
+
+fn target(key: &Located<String>, options: &Node, report: &Report) -> Option<Target> {
+    let account = account_name(key, report);
     let options = match &options.value {
         Value::Null => Node::empty(key.span),
         _ => options.clone(),

@@ -6,7 +6,7 @@ use super::{Account, Late, Mode, Policy, Project};
 use crate::domain::ids::{AccountName, PlatformId};
 use crate::domain::manifest::decode::{Mapping, boolean, integer, one_of, text};
 use crate::domain::manifest::node::{Node, Value};
-use crate::domain::manifest::post::{NAME_HELP, name};
+use crate::domain::manifest::post::{account_name, name};
 use crate::domain::manifest::report::{Report, quote};
 use crate::domain::manifest::time::{duration, zone};
 use crate::domain::span::Located;
@@ -96,15 +96,7 @@ fn accounts(node: &Node, report: &Report) -> Option<Vec<Account>> {
 }
 
 fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<Account> {
-    let name = match key.value.parse::<AccountName>() {
-        Ok(name) => Some(Located::new(name, key.span)),
-        Err(why) => {
-            report
-                .error("invalid-value", key.span, format!("the account name {} {why}", quote(&key.value)))
-                .help(NAME_HELP);
-            None
-        }
-    };
+    let name = account_name(key, report);
     let mut m = Mapping::new(node, report)?.at(key.span);
     let platform = m.required("platform", one_of::<PlatformId>);
     let audited = m.optional("audited", boolean).unwrap_or(Located::new(false, key.span));
