@@ -1,106 +1,21 @@
-//! `gitcast auth`: accounts and their logins.
+//! `gitcast auth status`: what is stored for each account, and until when.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
-use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::error::Failure;
-use super::exit::Exit;
-use super::plan::{FORMAT_VERSION, zone};
-use super::workspace::{Book, Workspace};
-use super::{text, ui};
-use crate::domain::event::Event;
+use crate::cli::error::Failure;
+use crate::cli::exit::Exit;
+use crate::cli::plan::{self, FORMAT_VERSION, zone};
+use crate::cli::workspace::{Book, Workspace};
+use crate::cli::{text, ui};
 use crate::domain::grant::GrantRecord;
 use crate::domain::ids::AccountName;
 use crate::ledger::Ledger;
-use crate::secret::Secret;
 
-/// A token reply is not larger than this.
-const REPLY_BYTES_MAX: u64 = 1 << 20;
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Store the platform's own token reply, a JSON document, as an account's login
-    Import(Import),
-    /// Show what is stored for each account, and until when
-    Status,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Import {
-    /// The account, as gitcast.yaml names it
-    account: AccountName,
-    /// The file with the reply; - for standard input
-    file: PathBuf,
-}
-
-pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Failure> {
-    workspace.refuse_now()?;
-    match command {
-        Command::Import(import) => self::import(workspace, import),
-        Command::Status => status(workspace),
-    }
-}
-
-fn import(workspace: &Workspace, import: &Import) -> Result<Exit, Failure> {
-    let loaded = workspace.project();
-    let name = &import.account;
-    let platform = loaded.platforms.get(name).ok_or_else(|| {
-        let known: Vec<_> = loaded.platforms.keys().map(ToString::to_string).collect();
-        Failure::error(format!("gitcast.yaml has no account {name}")).hint(format!(
-            "it has these: {}",
-            if known.is_empty() { "none".to_owned() } else { known.join(", ") }
-        ))
-    })?;
-    if !workspace.may_send(&loaded, name) {
-        return Err(workspace.endpoint_refused(name, &loaded));
-    }
-    let reply = read_reply(&workspace.root, &import.file)?;
-    let now = workspace.clock.now();
-    // serde_json's message tells line and column, not the text.
-    let reply: serde_json::Value = serde_json::from_str(reply.expose())
-        .map_err(|error| Failure::error("the token reply is no JSON").cause(&error))?;
-    let grant = platform
-        .read_grant(&reply, now)
-        .map_err(|error| Failure::error("the token reply cannot be used").cause(&error))?;
-    let actor = workspace.actor("auth import");
-    let mut ledger = workspace.write_ledger(Book::Real, loaded.project.as_ref(), "auth import", false)?;
-    let vault = workspace.vault(Book::Real, &ledger)?;
-    let generation = ledger.grant(name)?.map_or(0, |grant| grant.generation) + 1;
-    let change = vault.stored(name, generation, &grant, platform.origin(), "import")?;
-    ledger.append(now, &actor, &[Event::Grant { account: name.clone(), change }])?;
-    let record = ledger.grant(name)?;
-    ui::tell(&format!("Stored the login of {name}."));
-    if let Some(record) = &record {
-        ui::tell(&format!("  {}", describe(record, now, &zone(&loaded))));
-    }
-    if workspace.global.json {
-        let account = document(name, &platform.origin(), record.as_ref(), now, true);
-        ui::print_json(&json!({ "format_version": FORMAT_VERSION, "accounts": [account] }));
-    }
-    Ok(Exit::Converged)
-}
-
-fn read_reply(root: &Path, file: &Path) -> Result<Secret, Failure> {
-    let mut text = String::new();
-    let read = if file.as_os_str() == "-" {
-        std::io::stdin().lock().take(REPLY_BYTES_MAX).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(root.join(file))
-            .and_then(|file| file.take(REPLY_BYTES_MAX).read_to_string(&mut text))
-    };
-    let secret = Secret::new(text);
-    read.map_err(|error| Failure::error("the token reply cannot be read").cause(&error))?;
-    Ok(secret)
-}
-
-fn status(workspace: &Workspace) -> Result<Exit, Failure> {
+pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
     let loaded = workspace.project();
     if loaded.project.is_none() {
-        super::plan::report_diagnostics(workspace, &loaded)?;
+        plan::report_diagnostics(workspace, &loaded)?;
         return Err(Failure::error("without a valid gitcast.yaml there are no accounts"));
     }
     let ledger = workspace.read_ledger(Book::Real, loaded.project.as_ref())?;
@@ -145,7 +60,7 @@ fn status(workspace: &Workspace) -> Result<Exit, Failure> {
     Ok(Exit::of(accounts.iter().map(verdict)))
 }
 
-fn document(
+pub(super) fn document(
     name: &AccountName,
     origin: &str,
     record: Option<&GrantRecord>,
@@ -173,7 +88,7 @@ fn document(
     })
 }
 
-fn describe(record: &GrantRecord, now: Timestamp, zone: &jiff::tz::TimeZone) -> String {
+pub(super) fn describe(record: &GrantRecord, now: Timestamp, zone: &jiff::tz::TimeZone) -> String {
     if let Some(reason) = record.needs_login(now) {
         return format!("{reason}; log in again");
     }

@@ -1,0 +1,71 @@
+//! `gitcast auth`: accounts and their logins.
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use super::error::Failure;
+use super::exit::Exit;
+use super::workspace::{Book, Workspace};
+use crate::domain::event::Event;
+use crate::domain::grant::{Grant, GrantRecord};
+use crate::domain::ids::AccountName;
+use crate::platform::Platform;
+use crate::reconcile::desired::Loaded;
+
+mod import;
+mod status;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Store the platform's own token reply, a JSON document, as an account's login
+    Import(import::Arguments),
+    /// Show what is stored for each account, and until when
+    Status,
+}
+
+pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Failure> {
+    workspace.refuse_now()?;
+    match command {
+        Command::Import(arguments) => import::run(workspace, arguments),
+        Command::Status => status::run(workspace),
+    }
+}
+
+/// The adapter of a declared account, if its tokens may go where it points.
+fn account<'a>(
+    workspace: &Workspace,
+    loaded: &'a Loaded,
+    name: &AccountName,
+) -> Result<&'a Arc<dyn Platform>, Failure> {
+    let platform = loaded.platforms.get(name).ok_or_else(|| {
+        let known: Vec<_> = loaded.platforms.keys().map(ToString::to_string).collect();
+        Failure::error(format!("gitcast.yaml has no account {name}")).hint(format!(
+            "it has these: {}",
+            if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+        ))
+    })?;
+    if !workspace.may_send(loaded, name) {
+        return Err(workspace.endpoint_refused(name, loaded));
+    }
+    Ok(platform)
+}
+
+/// Records a new login, in place of any before it.
+fn store(
+    workspace: &Workspace,
+    loaded: &Loaded,
+    name: &AccountName,
+    grant: &Grant,
+    how: &str,
+) -> Result<Option<GrantRecord>, Failure> {
+    let command = format!("auth {how}");
+    let platform = account(workspace, loaded, name)?;
+    let mut ledger = workspace.write_ledger(Book::Real, loaded.project.as_ref(), &command, false)?;
+    let vault = workspace.vault(Book::Real, &ledger)?;
+    let generation = ledger.grant(name)?.map_or(0, |grant| grant.generation) + 1;
+    let change = vault.stored(name, generation, grant, platform.origin(), how)?;
+    let (now, actor) = (workspace.clock.now(), workspace.actor(&command));
+    ledger.append(now, &actor, &[Event::Grant { account: name.clone(), change }])?;
+    Ok(ledger.grant(name)?)
+}
