@@ -39,7 +39,11 @@ pub(super) fn show(server: &Server, parts: &Parts) -> Reply {
     let accounts = server.model().accounts().to_vec();
     // A browser applies this to the redirect after the form, too.
     let form_action = "'self' http://127.0.0.1:* http://localhost:* https:";
-    http::page(StatusCode::OK, form_action, |nonce| page(&request, &accounts, nonce).into_string())
+    let hidden = PARAMETERS.map(|name| (name, field(&request, name)));
+    let scopes: Vec<_> = field(&request, "scope").split(',').collect();
+    http::page(StatusCode::OK, form_action, |nonce| {
+        page("/v2/auth/authorize/", &hidden, &scopes, &accounts, nonce).into_string()
+    })
 }
 
 /// Why the request cannot go to the creator at all. None of these may redirect: the address is not trusted yet.
@@ -57,8 +61,7 @@ fn check(server: &Server, request: &Pairs) -> Result<(), &'static str> {
     if field(request, "state").is_empty() {
         return Err("Something went wrong: please correct: state");
     }
-    let scope = field(request, "scope");
-    if scope.is_empty() || scope.split(',').any(|scope| !SCOPES.contains(&scope)) {
+    if !are_scopes(field(request, "scope")) {
         return Err("Something went wrong: please correct: scope");
     }
     let pkce = (field(request, "code_challenge"), field(request, "code_challenge_method"));
@@ -66,6 +69,11 @@ fn check(server: &Server, request: &Pairs) -> Result<(), &'static str> {
         return Err("Something went wrong: errCode=10007 error_type=code_challenge");
     }
     Ok(())
+}
+
+/// Whether this is a list of known scopes.
+pub(super) fn are_scopes(list: &str) -> bool {
+    list.split(',').all(|scope| SCOPES.contains(&scope))
 }
 
 /// Absolute and static, with a port on loopback, and registered; `*` in a registered port stands for any.
@@ -87,8 +95,14 @@ fn is_loopback(redirect: &str) -> bool {
     host.starts_with("127.0.0.1") || host.starts_with("localhost")
 }
 
-fn page(request: &Pairs, accounts: &[AccountSetup], nonce: &str) -> Markup {
-    let scopes = field(request, "scope").split(',');
+/// Who logs in, and what they allow. `hidden` comes back with the decision, which goes to `action`.
+pub(super) fn page(
+    action: &str,
+    hidden: &[(&str, &str)],
+    scopes: &[&str],
+    accounts: &[AccountSetup],
+    nonce: &str,
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -102,9 +116,9 @@ fn page(request: &Pairs, accounts: &[AccountSetup], nonce: &str) -> Markup {
                 main.consent {
                     h1 { "An app asks for access" }
                     p.quiet { "This is a rehearsal: nothing here leaves your machine." }
-                    form method="post" action="/v2/auth/authorize/" {
-                        @for name in PARAMETERS {
-                            input type="hidden" name=(name) value=(field(request, name));
+                    form method="post" action=(action) {
+                        @for (name, value) in hidden {
+                            input type="hidden" name=(name) value=(value);
                         }
                         fieldset {
                             legend { "Log in as" }
@@ -154,14 +168,10 @@ pub(super) async fn decide(server: &Arc<Server>, body: &mut Incoming) -> Reply {
     }
 }
 
-/// The scopes are those that were asked for, that the app is approved for, and that the creator left ticked.
 fn grant_code(server: &Server, form: &Pairs) -> Option<(String, String)> {
     let mut model = server.model();
     let account = model.account(field(form, "account"))?.clone();
-    let ticked = |scope: &&str| form.iter().any(|(key, value)| key == "allow" && value == scope);
-    let approved = |scope: &&str| account.scopes.iter().any(|approved| approved == scope);
-    let scopes: Vec<_> =
-        field(form, "scope").split(',').filter(ticked).filter(approved).map(str::to_owned).collect();
+    let scopes = granted(form, field(form, "scope"), &account);
     let joined = scopes.join(",");
     let redirect_uri = field(form, "redirect_uri").to_owned();
     let challenge = is_loopback(&redirect_uri).then(|| field(form, "code_challenge").to_owned());
@@ -170,11 +180,23 @@ fn grant_code(server: &Server, form: &Pairs) -> Option<(String, String)> {
     Some((give_code(&mut model, server.now(), code).ok()?, joined))
 }
 
-fn redirect(to: &str, answer: &[(&str, &str)]) -> Reply {
+/// The scopes that were asked for, that the app is approved for, and that the creator left ticked.
+pub(super) fn granted(form: &Pairs, asked: &str, account: &AccountSetup) -> Vec<String> {
+    let ticked = |scope: &&str| form.iter().any(|(key, value)| key == "allow" && value == scope);
+    let approved = |scope: &&str| account.scopes.iter().any(|approved| approved == scope);
+    asked.split(',').filter(ticked).filter(approved).map(str::to_owned).collect()
+}
+
+/// `to` with `answer` as its query.
+pub(super) fn redirect_query(to: &str, answer: &[(&str, &str)]) -> String {
     let query: Vec<_> =
         answer.iter().map(|(key, value)| format!("{key}={}", percent_encode(value))).collect();
+    format!("{to}?{}", query.join("&"))
+}
+
+fn redirect(to: &str, answer: &[(&str, &str)]) -> Reply {
     let mut reply = http::text(StatusCode::FOUND, "");
-    match HeaderValue::try_from(format!("{to}?{}", query.join("&"))) {
+    match HeaderValue::try_from(redirect_query(to, answer)) {
         Ok(location) => drop(reply.headers_mut().insert(LOCATION, location)),
         Err(_) => return page_error("Something went wrong: please correct: redirect_uri"),
     }

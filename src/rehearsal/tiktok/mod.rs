@@ -8,6 +8,7 @@ mod init;
 mod model;
 mod oauth;
 mod pull;
+mod qr;
 mod reply;
 mod rules;
 mod status;
@@ -41,6 +42,10 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
         ("POST", "/v2/auth/authorize/") => "consent",
         ("POST", "/v2/oauth/token/") => "token",
         ("POST", "/v2/oauth/revoke/") => "revoke",
+        ("POST", "/v2/oauth/get_qrcode/") => "qr_ask",
+        ("POST", "/v2/oauth/check_qrcode/") => "qr_check",
+        ("GET", "/v2/auth/qrcode/") => "qr_scan",
+        ("POST", "/v2/auth/qrcode/") => "qr_consent",
         ("POST", "/v2/post/publish/creator_info/query/") => "creator_info",
         ("POST", "/v2/post/publish/video/init/") => "video_init",
         ("POST", "/v2/post/publish/inbox/video/init/") => "inbox_init",
@@ -70,6 +75,10 @@ pub(super) async fn handle(
         "consent" => consent::decide(server, body).await,
         "token" => oauth::token(server, parts, body).await,
         "revoke" => oauth::revoke(server, parts, body).await,
+        "qr_ask" => qr::ask(server, parts, body).await,
+        "qr_check" => qr::check(server, parts, body).await,
+        "qr_scan" => qr::show(server, parts),
+        "qr_consent" => qr::decide(server, body).await,
         "upload" => upload::put(server, parts, body).await,
         "content" => files::content(server, &parts.headers, &path["/content/".len()..]).await,
         "media" => feed::media(server, &parts.headers, &path["/media/".len()..]).await,

@@ -10,6 +10,7 @@ use super::super::random;
 use super::super::settings::AccountSetup;
 use super::super::store::Store;
 use super::oauth::Code;
+use super::qr::Scan;
 
 pub(super) const MINUTE_MS: i64 = 60_000;
 pub(super) const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
@@ -176,6 +177,8 @@ pub(in crate::rehearsal) struct Model {
     pub(super) grants: Vec<Grant>,
     /// Authorization codes not exchanged yet. A restart forgets them: they are good for minutes only.
     pub(super) codes: Vec<Code>,
+    /// Codes for phones, likewise.
+    pub(super) scans: Vec<Scan>,
     windows: HashMap<(u64, &'static str), VecDeque<i64>>,
     receiving: HashMap<u64, Arc<tokio::sync::Mutex<()>>>,
     published_last: i64,

@@ -34,7 +34,7 @@ pub(super) struct Code {
 }
 
 /// A flat OAuth error.
-struct OauthError(&'static str, &'static str);
+pub(super) struct OauthError(pub(super) &'static str, pub(super) &'static str);
 
 impl From<io::Error> for OauthError {
     fn from(_: io::Error) -> OauthError {
@@ -45,7 +45,7 @@ impl From<io::Error> for OauthError {
 type Form = Vec<(String, String)>;
 
 pub(super) async fn token(server: &Arc<Server>, parts: &Parts, body: &mut Incoming) -> Reply {
-    let granted = match form(server, parts, body).await {
+    let granted = match client_form(server, parts, body).await {
         Ok(form) => exchange(server, &form),
         Err(error) => Err(error),
     };
@@ -61,7 +61,7 @@ pub(super) async fn token(server: &Arc<Server>, parts: &Parts, body: &mut Incomi
 
 /// The access token's whole family ends. Success has an empty body.
 pub(super) async fn revoke(server: &Arc<Server>, parts: &Parts, body: &mut Incoming) -> Reply {
-    let revoked = match form(server, parts, body).await {
+    let revoked = match client_form(server, parts, body).await {
         Ok(form) => revoke_family(server, field(&form, "token")),
         Err(error) => Err(error),
     };
@@ -71,7 +71,7 @@ pub(super) async fn revoke(server: &Arc<Server>, parts: &Parts, body: &mut Incom
     }
 }
 
-fn refuse(server: &Server, OauthError(error, description): &OauthError) -> Reply {
+pub(super) fn refuse(server: &Server, OauthError(error, description): &OauthError) -> Reply {
     let status = match *error {
         _ if server.oauth_errors_with_200 => StatusCode::OK,
         "invalid_client" => StatusCode::UNAUTHORIZED,
@@ -81,8 +81,8 @@ fn refuse(server: &Server, OauthError(error, description): &OauthError) -> Reply
     http::json(status, &json!({ "error": error, "error_description": description, "log_id": log_id() }))
 }
 
-/// The form, once content type and client are right.
-async fn form(server: &Server, parts: &Parts, body: &mut Incoming) -> Result<Form, OauthError> {
+/// The form, once its content type is right.
+pub(super) async fn form(parts: &Parts, body: &mut Incoming) -> Result<Form, OauthError> {
     let body = http::collect(body).await;
     let text = body.as_deref().and_then(|body| std::str::from_utf8(body).ok());
     if !has_type(&parts.headers, "application/x-www-form-urlencoded") {
@@ -91,7 +91,16 @@ async fn form(server: &Server, parts: &Parts, body: &mut Incoming) -> Result<For
             "The content type must be application/x-www-form-urlencoded.",
         ));
     }
-    let form = form_pairs(text.ok_or(OauthError("invalid_request", "The body cannot be read."))?);
+    Ok(form_pairs(text.ok_or(OauthError("invalid_request", "The body cannot be read."))?))
+}
+
+/// The form, once the client is right too.
+pub(super) async fn client_form(
+    server: &Server,
+    parts: &Parts,
+    body: &mut Incoming,
+) -> Result<Form, OauthError> {
+    let form = form(parts, body).await?;
     let client = (field(&form, "client_key"), field(&form, "client_secret"));
     if client.0.is_empty() || client.1.is_empty() {
         return Err(OauthError("invalid_request", "Client key or secret is missing."));

@@ -232,3 +232,57 @@ async fn revoke_ends_both_tokens_and_what_is_processing() {
     );
     assert_eq!(world.settled(&publish_id).await["fail_reason"], "auth_removed");
 }
+
+impl World {
+    async fn scan(&self) -> (String, String) {
+        let fields =
+            [("client_key", "rehearsal-key"), ("scope", "user.info.basic,video.upload"), ("state", "s")];
+        let (status, asked) = self.form("/v2/oauth/get_qrcode/", &fields).await;
+        assert_eq!(status, 200, "{asked}");
+        let url = asked["scan_qrcode_url"].as_str().unwrap().replace("tobefilled", "ticket");
+        (url, asked["token"].as_str().unwrap().to_owned())
+    }
+
+    async fn progress(&self, token: &str) -> Value {
+        let fields =
+            [("client_key", "rehearsal-key"), ("client_secret", "rehearsal-secret"), ("token", token)];
+        self.form("/v2/oauth/check_qrcode/", &fields).await.1
+    }
+}
+
+#[tokio::test]
+async fn a_scan_goes_from_new_to_confirmed_and_is_used_once() {
+    let world = world(private()).await;
+    let (url, token) = world.scan().await;
+    assert_eq!(world.progress(&token).await["status"], "new");
+    let unfilled = url.replace("=ticket", "=tobefilled");
+    assert_eq!(world.http.get(unfilled).send().await.unwrap().status(), 400);
+    assert_eq!(world.http.get(&url).send().await.unwrap().status(), 200);
+    assert_eq!(world.progress(&token).await, json!({"status": "scanned", "client_ticket": "ticket"}));
+    let form =
+        [("token", token.as_str()), ("account", "brand"), ("allow", "video.upload"), ("decision", "allow")];
+    let granted = world.http.post(world.url("/v2/auth/qrcode/")).form(&form).send().await.unwrap();
+    assert_eq!(granted.status(), 200);
+    let confirmed = world.progress(&token).await;
+    assert_eq!(confirmed["status"], "confirmed");
+    let address = reqwest::Url::parse(confirmed["redirect_uri"].as_str().unwrap()).unwrap();
+    let code = address.query_pairs().find(|(key, _)| key == "code").unwrap().1.into_owned();
+    let (status, grant) = world.exchange(&code, "", "http://127.0.0.1:80/callback/").await;
+    assert_eq!((status, &grant["scope"]), (200, &json!("video.upload")), "{grant}");
+    assert_eq!(world.progress(&token).await["status"], "utilised");
+}
+
+#[tokio::test]
+async fn a_scan_expires_and_can_be_denied() {
+    let world = world(private()).await;
+    let (url, token) = world.scan().await;
+    world.pass(5 * 60_000);
+    assert_eq!(world.progress(&token).await["status"], "expired");
+    assert_eq!(world.http.get(&url).send().await.unwrap().status(), 400);
+    let (url, token) = world.scan().await;
+    world.http.get(&url).send().await.unwrap();
+    let form = [("token", token.as_str()), ("account", "brand"), ("decision", "deny")];
+    world.http.post(world.url("/v2/auth/qrcode/")).form(&form).send().await.unwrap();
+    assert_eq!(world.progress(&token).await["status"], "expired");
+    assert_eq!(world.progress("unknown").await["error"], "invalid_request");
+}
