@@ -22,6 +22,7 @@ use crate::domain::publication::{Checkpoint, Publication, Reason, Remote};
 
 pub mod error;
 pub mod http;
+pub mod oauth;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tiktok;
@@ -57,6 +58,9 @@ pub trait Platform: Send + Sync {
 
     /// New tokens for old. The caller stores them before it uses them. Sent once.
     fn refresh<'a>(&'a self, grant: &'a Grant, log: &'a RequestLog) -> BoxFuture<'a, Result<Grant, Error>>;
+
+    /// How the account's owner logs in and out.
+    fn login(&self) -> &dyn oauth::Login;
 
     /// The operation that the next call of [`stage`](Self::stage), [`publish`](Self::publish) or
     /// [`observe`](Self::observe), whichever `publication`'s state calls for, begins with: it must fit its rate limit.

@@ -24,12 +24,17 @@ pub(super) mod operation {
     pub(in crate::platform::tiktok) const VIDEO_LIST: &str = "video/list";
     pub(in crate::platform::tiktok) const VIDEO_QUERY: &str = "video/query";
     pub(in crate::platform::tiktok) const TOKEN: &str = "oauth/token";
+    pub(in crate::platform::tiktok) const REVOKE: &str = "oauth/revoke";
+    pub(in crate::platform::tiktok) const QR_ASK: &str = "oauth/get_qrcode";
+    pub(in crate::platform::tiktok) const QR_CHECK: &str = "oauth/check_qrcode";
     /// No request at all.
     pub(in crate::platform::tiktok) const NOTHING: &str = "nothing";
 }
 
 /// Of all calls but uploads and the authorize page (TikTok docs `oget`, `dp`, read 2026-11-22).
 pub(super) const ORIGIN: &str = "https://open.tiktokapis.com";
+/// Of the authorize page alone (TikTok docs `lkw`, read 2026-11-22).
+const AUTHORIZE_ORIGIN: &str = "https://www.tiktok.com";
 /// The domain of upload URLs (TikTok docs `mt`, read 2026-11-22, name three hosts under it).
 const UPLOAD_DOMAIN: &str = "tiktokapis.com";
 /// TikTok announces at most 256 bytes for an upload URL and 64 for a publish id (TikTok docs `dp`, read 2026-11-22);
@@ -190,22 +195,29 @@ impl Client {
         Ok(found.videos)
     }
 
-    /// The token endpoint; its replies are flat.
-    pub(super) async fn token(
+    /// The page on which a creator grants, with `query` (TikTok docs `lkw`, read 2026-11-22).
+    pub(super) fn authorize_page(&self, query: &[(&str, &str)]) -> Result<Url, Error> {
+        let page = if self.replaced { None } else { Url::parse(AUTHORIZE_ORIGIN).ok() };
+        self.url_at(page.as_ref(), "authorize", "/v2/auth/authorize/", query)
+    }
+
+    /// An OAuth endpoint; its replies are flat. With [`Effect::Once`] it may use up a token or a code.
+    pub(super) async fn oauth(
         &self,
+        (operation, effect): (&'static str, Effect),
         form: Vec<(&'static str, &str)>,
         log: &RequestLog,
     ) -> Result<Value, Error> {
-        let operation = operation::TOKEN;
-        let call = Call {
-            operation,
-            effect: Effect::Once,
-            method: Method::POST,
-            url: self.url(operation, "/v2/oauth/token/", &[])?,
-            bearer: None,
-            body: Body::Form(form),
+        let path = match operation {
+            operation::REVOKE => "/v2/oauth/revoke/",
+            operation::QR_ASK => "/v2/oauth/get_qrcode/",
+            operation::QR_CHECK => "/v2/oauth/check_qrcode/",
+            _ => "/v2/oauth/token/",
         };
-        self.http.send(call, log, oauth::decode).await
+        let url = self.url(operation, path, &[])?;
+        let call =
+            Call { operation, effect, method: Method::POST, url, bearer: None, body: Body::Form(form) };
+        self.http.send(call, log, |reply| oauth::decode(operation, effect, reply)).await
     }
 
     /// One chunk, to an address that [`check_upload_url`](Self::check_upload_url) let pass. No bearer token: the
@@ -265,7 +277,18 @@ impl Client {
     }
 
     fn url(&self, operation: &'static str, path: &str, query: &[(&str, &str)]) -> Result<Url, Error> {
-        let base = self.base.as_ref();
+        self.url_at(None, operation, path, query)
+    }
+
+    /// `path` with `query` at `base`, or at the origin of all calls.
+    fn url_at(
+        &self,
+        base: Option<&Url>,
+        operation: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Url, Error> {
+        let base = base.map_or(self.base.as_ref(), Ok);
         let mut url =
             base.map_err(|why| Error::new(operation, ErrorKind::Local, "bad-endpoint", why))?.clone();
         url.set_path(path);

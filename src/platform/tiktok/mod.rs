@@ -22,6 +22,7 @@ mod checkpoint;
 mod client;
 mod errors;
 mod limits;
+mod login;
 mod media;
 mod oauth;
 mod observe;
@@ -112,6 +113,10 @@ impl Platform for Tiktok {
             let app = oauth::app_keys(&self.account, &self.keys)?;
             oauth::refresh(&self.client, &app, grant, log).await
         })
+    }
+
+    fn login(&self) -> &dyn crate::platform::oauth::Login {
+        self
     }
 
     fn next_operation(&self, publication: &Publication, job: &Job) -> &'static str {

@@ -1,9 +1,9 @@
-//! Tokens: reading TikTok's token replies, and exchanging an old pair for a new one.
+//! Tokens: reading TikTok's token replies, exchanging a code or an old pair for a new one, and ending a login.
 //!
 //! Lives come from the reply and never from a constant: two hours and 180 days at present, other values before (TikTok
 //! docs `oat`, `oref`, 2026-11-05). Each refresh gives a new refresh token and ends the old one.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::client::{Client, operation};
@@ -12,7 +12,8 @@ use crate::domain::grant::Grant;
 use crate::domain::project::Account;
 use crate::domain::retry::ErrorKind;
 use crate::platform::error::{Error, foreign};
-use crate::platform::http::{Decoded, Reply};
+use crate::platform::http::{Decoded, Effect, Reply};
+use crate::platform::oauth::ends_at;
 use crate::platform::{Keys, RequestLog};
 use crate::secret::Secret;
 
@@ -40,9 +41,14 @@ pub(super) struct AppKeys {
     pub(super) secret: Secret,
 }
 
+/// The names of the environment variables that hold the app's key and secret.
+pub(super) fn key_names(account: &Account) -> (&str, &str) {
+    let (key, secret) = (account.client_key_env.as_deref(), account.client_secret_env.as_deref());
+    (key.unwrap_or(CLIENT_KEY_ENV), secret.unwrap_or(CLIENT_SECRET_ENV))
+}
+
 pub(super) fn app_keys(account: &Account, keys: &Keys) -> Result<AppKeys, Error> {
-    let find = |name: Option<&str>, default: &'static str| {
-        let name = name.unwrap_or(default);
+    let find = |name: &str| {
         keys(name).filter(|key| !key.is_empty()).ok_or_else(|| {
             let message = format!(
                 "the app's keys are missing: set {} in the environment or in keys.env, as TikTok's developer portal shows it",
@@ -51,10 +57,46 @@ pub(super) fn app_keys(account: &Account, keys: &Keys) -> Result<AppKeys, Error>
             Error::new(operation::TOKEN, ErrorKind::Permission, "keys-missing", message)
         })
     };
-    Ok(AppKeys {
-        key: find(account.client_key_env.as_deref(), CLIENT_KEY_ENV)?,
-        secret: find(account.client_secret_env.as_deref(), CLIENT_SECRET_ENV)?,
-    })
+    let (key, secret) = key_names(account);
+    Ok(AppKeys { key: find(key)?, secret: find(secret)? })
+}
+
+impl AppKeys {
+    fn form<'a, const N: usize>(
+        &'a self,
+        fields: [(&'static str, &'a str); N],
+    ) -> Vec<(&'static str, &'a str)> {
+        let app = [("client_key", self.key.expose()), ("client_secret", self.secret.expose())];
+        app.into_iter().chain(fields).collect()
+    }
+}
+
+/// A login for the code of a callback or a scan (TikTok docs `oget`, `lkd`, 2026-11-02). `verifier` only where a challenge
+/// was sent.
+pub(super) async fn exchange(
+    client: &Client,
+    app: &AppKeys,
+    code: &Secret,
+    redirect_uri: Option<&str>,
+    verifier: Option<&Secret>,
+    log: &RequestLog,
+) -> Result<Grant, Error> {
+    let mut form = app.form([("grant_type", "authorization_code"), ("code", code.expose())]);
+    form.extend(redirect_uri.map(|uri| ("redirect_uri", uri)));
+    form.extend(verifier.map(|verifier| ("code_verifier", verifier.expose())));
+    let reply = client.oauth((operation::TOKEN, Effect::Once), form, log).await?;
+    read_grant(&reply, client.http().clock().now())
+}
+
+/// Ends the login at TikTok; success has an empty body (TikTok docs `oat`, 2026-11-05).
+pub(super) async fn revoke(
+    client: &Client,
+    app: &AppKeys,
+    grant: &Grant,
+    log: &RequestLog,
+) -> Result<(), Error> {
+    let form = app.form([("token", grant.access.expose())]);
+    client.oauth((operation::REVOKE, Effect::Harmless), form, log).await.map(drop)
 }
 
 /// New tokens for old. What the reply leaves out stays as it was.
@@ -68,13 +110,8 @@ pub(super) async fn refresh(
         let message = "there is no refresh token: log in again";
         return Err(Error::new(operation::TOKEN, ErrorKind::Auth, "no-refresh-token", message));
     };
-    let form = vec![
-        ("client_key", app.key.expose()),
-        ("client_secret", app.secret.expose()),
-        ("grant_type", "refresh_token"),
-        ("refresh_token", old.expose()),
-    ];
-    let mut reply = client.token(form, log).await?;
+    let form = app.form([("grant_type", "refresh_token"), ("refresh_token", old.expose())]);
+    let mut reply = client.oauth((operation::TOKEN, Effect::Once), form, log).await?;
     // A pair without a life is a pair all the same, and the old one is dead: keep it, and ask again soon.
     if let Some(fields) = reply.as_object_mut().filter(|fields| fields.contains_key("access_token")) {
         fields.entry("expires_in").or_insert(Value::from(0));
@@ -102,11 +139,11 @@ pub(super) fn read_grant(reply: &Value, now: Timestamp) -> Result<Grant, Error> 
         Some(data) if data.is_object() && reply.get("access_token").is_none() => data,
         _ => reply,
     };
-    if let Some(error) = refusal(reply, 200) {
+    if let Some(error) = refusal(operation::TOKEN, reply, 200) {
         return Err(error);
     }
     let text = |name: &str| reply.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let life = |name: &str| reply.get(name).and_then(number_of).map(|seconds| after(now, seconds));
+    let life = |name: &str| reply.get(name).and_then(number_of).map(|seconds| ends_at(now, seconds));
     let lacks = |name: &str| {
         Error::new(
             operation::TOKEN,
@@ -127,34 +164,39 @@ pub(super) fn read_grant(reply: &Value, now: Timestamp) -> Result<Grant, Error> 
     })
 }
 
-fn after(now: Timestamp, seconds: i64) -> Timestamp {
-    now.saturating_add(SignedDuration::from_secs(seconds.max(0))).unwrap_or(Timestamp::MAX)
-}
-
-/// A reply of the token endpoint as JSON. Without a readable one nobody knows whether the old pair is used up.
-pub(super) fn decode(reply: &Reply) -> Decoded<Value> {
-    let body = serde_json::from_slice::<Value>(&reply.body).ok().filter(Value::is_object);
+/// A reply of an OAuth endpoint as JSON. Without a readable one nobody knows whether a token or code is used up.
+pub(super) fn decode(operation: &'static str, effect: Effect, reply: &Reply) -> Decoded<Value> {
+    let says_nothing = operation == operation::REVOKE && reply.body.iter().all(u8::is_ascii_whitespace);
+    let body = match says_nothing && (200..300).contains(&reply.status) {
+        true => Some(Value::Object(serde_json::Map::new())),
+        false => serde_json::from_slice::<Value>(&reply.body).ok().filter(Value::is_object),
+    };
     let log_id = body.as_ref().and_then(|body| body.get("log_id").or(body.get("logid")));
     let log_id = log_id.and_then(Value::as_str).map(foreign);
     let result = match body {
-        Some(body) => match refusal(&body, reply.status) {
+        Some(body) => match refusal(operation, &body, reply.status) {
             Some(error) => Err(Error { log_id: log_id.clone(), ..error }),
             None => Ok(body),
         },
-        None => Err(unreadable(reply.status)),
+        None => Err(unreadable(operation, reply.status)),
     };
+    // What nobody knows of a request that may be repeated is no riddle: it is sent again.
+    let result = result.map_err(|error| match (error.kind, effect) {
+        (ErrorKind::Ambiguous, Effect::Harmless) => Error { kind: ErrorKind::Transient, ..error },
+        _ => error,
+    });
     Decoded { result, log_id }
 }
 
 /// The error that a reply holds, if it holds one.
-fn refusal(body: &Value, status: u16) -> Option<Error> {
+fn refusal(operation: &'static str, body: &Value, status: u16) -> Option<Error> {
     let code = match body.get("error") {
         Some(Value::String(code)) => code.as_str(),
         Some(Value::Object(error)) => {
             error.get("code").and_then(Value::as_str).filter(|code| *code != "ok")?
         }
         _ if (200..300).contains(&status) => return None,
-        _ => return Some(unreadable(status)),
+        _ => return Some(unreadable(operation, status)),
     };
     let description = body.get("error_description").and_then(Value::as_str).unwrap_or_default();
     let known = CODES.iter().find(|(known, ..)| *known == code);
@@ -164,17 +206,18 @@ fn refusal(body: &Value, status: u16) -> Option<Error> {
         if status >= 500 { (ErrorKind::Ambiguous, "a fault at TikTok's") } else { (kind, advice) };
     let described = format!("{advice}: {}", foreign(description));
     let message = format!("{} ({})", described.trim_end_matches([':', ' ']), foreign(code));
-    Some(Error::new(operation::TOKEN, kind, foreign(code), message))
+    Some(Error::new(operation, kind, foreign(code), message))
 }
 
-fn unreadable(status: u16) -> Error {
+fn unreadable(operation: &'static str, status: u16) -> Error {
     let message = format!("a reply that cannot be read (HTTP {status})");
-    Error::new(operation::TOKEN, ErrorKind::Ambiguous, format!("http-{status}"), message)
+    Error::new(operation, ErrorKind::Ambiguous, format!("http-{status}"), message)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::SignedDuration;
     use serde_json::json;
 
     fn now() -> Timestamp {
@@ -251,7 +294,7 @@ mod tests {
         ];
         for (status, body, kind, code) in table {
             let reply = Reply { status, content_range: None, body: body.into() };
-            let error = decode(&reply).result.expect_err(body);
+            let error = decode(operation::TOKEN, Effect::Once, &reply).result.expect_err(body);
             assert_eq!((error.kind, error.code.as_str()), (kind, code), "{status} {body}");
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::domain::retry::ErrorKind::{Ambiguous, Transient};
 use crate::platform::http::{Effect, Reply};
-use crate::platform::tiktok::{media, oauth, types};
+use crate::platform::tiktok::{media, oauth, operation, types};
 
 /// Keys and values that mean something, among others that do not.
 fn json() -> impl Strategy<Value = Value> {
@@ -52,7 +52,7 @@ proptest! {
         let _ = types::decode::<types::CreatorInfo>("creator_info/query", Effect::Harmless, &reply);
         let _ = types::decode::<types::UserInfo>("user/info", Effect::Harmless, &reply);
         let _ = types::decode::<types::Videos>("video/list", Effect::Harmless, &reply);
-        if let Ok(value) = oauth::decode(&reply).result {
+        if let Ok(value) = oauth::decode(operation::TOKEN, Effect::Once, &reply).result {
             let _ = oauth::read_grant(&value, super::support::start());
         }
         if let Err(error) = media::judge(Effect::Once, &reply) {
