@@ -22,6 +22,7 @@ use super::status;
 use super::text;
 use super::ui::{self, Reporter};
 use super::workspace::{Book, Workspace};
+use crate::domain::grant::GrantRecord;
 use crate::domain::ids::ContentDigest;
 use crate::domain::pause::pause_of;
 use crate::domain::plan::{Action, Plan, Planned};
@@ -216,7 +217,7 @@ async fn ask() -> Result<String, Failure> {
 fn can_open_logins(ledger: &Ledger, vault: &Vault, plan: &Plan) -> Result<(), Failure> {
     let accounts: BTreeSet<_> = plan.acting().map(|change| &change.account).collect();
     for account in accounts {
-        if let Some(record) = ledger.grant(account)? {
+        if let Some(record) = ledger.grant(account)?.filter(GrantRecord::has_tokens) {
             vault.open(&record).map_err(|error| {
                 Failure::from(error)
                     .hint("restore state/key, or set GITCAST_KEY to the key that sealed them")

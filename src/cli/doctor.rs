@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::text;
 use super::ui;
 use super::workspace::{Book, Workspace};
+use crate::domain::grant::GrantRecord;
 use crate::ledger::Ledger;
 
 pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
@@ -64,7 +65,8 @@ fn check_ledger(
 
 /// Whether the key opens every stored login. Without a login no key is needed.
 fn check_key(workspace: &Workspace, book: Book, ledger: &Ledger) -> Result<(), Failure> {
-    let grants = ledger.grants()?;
+    let mut grants = ledger.grants()?;
+    grants.retain(GrantRecord::has_tokens);
     if grants.is_empty() {
         return Ok(());
     }

@@ -160,5 +160,11 @@ fn grant(change: &GrantChange) -> String {
         GrantChange::Refused { generation, reason } => {
             format!("login refused, generation {generation}: {reason}")
         }
+        GrantChange::LoggedOut { generation, at_platform: true } => {
+            format!("logged out, generation {generation}")
+        }
+        GrantChange::LoggedOut { generation, at_platform: false } => {
+            format!("login forgotten here only, generation {generation}")
+        }
     }
 }

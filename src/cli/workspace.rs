@@ -250,6 +250,7 @@ impl Workspace {
             Ok(mut ledger) => {
                 check_lineage(&ledger, book, project)?;
                 self.expect_latest(book, &mut ledger)?;
+                self.take_rescued(&mut ledger, command)?;
                 Ok(ledger)
             }
             Err(crate::ledger::Error::Missing { .. }) => {
@@ -293,7 +294,16 @@ impl Workspace {
             Ledger::open_write(&self.ledger_path(book), self.global.lock_timeout, &self.holder(command))?;
         check_lineage(&ledger, book, project)?;
         self.expect_latest(book, &mut ledger)?;
+        self.take_rescued(&mut ledger, command)?;
         Ok(ledger)
+    }
+
+    /// Takes up the logins that an earlier process could not record.
+    fn take_rescued(&self, ledger: &mut Ledger, command: &str) -> Result<(), Failure> {
+        for account in ledger.take_rescued(self.clock.now(), &self.actor(command))? {
+            ui::tell(&format!("Took up the login of {account} that an earlier run could not record."));
+        }
+        Ok(())
     }
 
     /// Refuses a ledger that has forgotten what was recorded here, unless it is accepted. The rehearsal's may.

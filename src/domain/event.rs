@@ -80,6 +80,8 @@ pub enum GrantChange {
     Presented { generation: u64 },
     /// The platform does not accept this generation any more: a person must log in.
     Refused { generation: u64, reason: String },
+    /// Its owner ended it: at the platform too, or only here.
+    LoggedOut { generation: u64, at_platform: bool },
 }
 
 /// A request and how it ended.

@@ -14,6 +14,8 @@ pub struct Grant {
     pub access: Secret,
     pub refresh: Option<Secret>,
     pub expires_at: Timestamp,
+    /// When the owner must log in again at the latest, as far as that is known: the end of the refresh token, or of the
+    /// access token where there is no other.
     pub refresh_expires_at: Option<Timestamp>,
     pub scopes: Vec<String>,
     /// The platform's own id of the account; empty where it gave none.
@@ -45,14 +47,35 @@ pub struct GrantRecord {
 pub enum TokenModel {
     /// Each refresh gives a new refresh token and kills the old one.
     Rotating,
-    /// The refresh token stays.
+    /// The refresh token stays; there may be none.
     Stable,
-    /// There is no refresh token; the access token itself is extended.
-    Extending,
+    /// There is no refresh token; the access token itself is extended, once it is this old.
+    Extending { age_min: Duration },
+}
+
+/// What it takes to keep an account's tokens alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenCare {
+    pub model: TokenModel,
+    /// How long before their end the platform wants tokens refreshed, at most.
+    pub window: Duration,
+}
+
+impl TokenCare {
+    /// Whether there is a way to new tokens that needs no person.
+    pub fn can_renew(&self, grant: &Grant) -> bool {
+        grant.refresh.is_some() || matches!(self.model, TokenModel::Extending { .. })
+    }
 }
 
 /// The part of the announced life that is left when a refresh is due, at most: a third.
 const WINDOW_FRACTION: i32 = 3;
+
+/// Days before the end of a login at which its owner is told, most urgent first.
+const WARN_DAYS: [i64; 3] = [1, 3, 7];
+
+/// Why a grant is refused when its owner has logged out.
+const LOGGED_OUT: &str = "logged out";
 
 /// A change that does not belong to the grant as recorded: a bug of ours, or two processes with one grant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,24 +138,62 @@ impl GrantRecord {
             GrantChange::Refused { generation, reason } => {
                 GrantRecord { refused: Some(reason.clone()), ..current("refused", *generation)? }
             }
+            GrantChange::LoggedOut { generation, .. } => GrantRecord {
+                refused: Some(LOGGED_OUT.to_owned()),
+                sealed: String::new(),
+                presented_at: None,
+                ..current("logged-out", *generation)?
+            },
         })
     }
 
-    /// When to refresh: `window` before the end, or at two thirds of the announced life, whichever is later.
-    pub fn refresh_due_at(&self, window: Duration) -> Timestamp {
+    /// When to refresh: the platform's window before the end, or at two thirds of the announced life, whichever is
+    /// later; and not before the platform allows it.
+    pub fn refresh_due_at(&self, care: &TokenCare) -> Timestamp {
         let life = self.expires_at.duration_since(self.stored_at).max(SignedDuration::ZERO);
         let window =
-            SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX).min(life / WINDOW_FRACTION);
-        self.expires_at.saturating_sub(window).unwrap_or(Timestamp::MIN)
+            SignedDuration::try_from(care.window).unwrap_or(SignedDuration::MAX).min(life / WINDOW_FRACTION);
+        let due = self.expires_at.saturating_sub(window).unwrap_or(Timestamp::MIN);
+        let TokenModel::Extending { age_min } = care.model else { return due };
+        due.max(self.stored_at.saturating_add(age_min).unwrap_or(Timestamp::MAX))
     }
 
     /// Whether a person must log in: the platform refused it, or its last token has expired.
     pub fn needs_login(&self, now: Timestamp) -> Option<String> {
-        if let Some(reason) = &self.refused {
-            return Some(format!("the platform refused the stored login: {reason}"));
+        match self.refused.as_deref() {
+            Some(LOGGED_OUT) => return Some("it is logged out".to_owned()),
+            Some(reason) => return Some(format!("the platform refused the stored login: {reason}")),
+            None => {}
         }
         let end = self.refresh_expires_at.unwrap_or(Timestamp::MAX);
         (end <= now).then(|| format!("the stored login expired at {end}"))
+    }
+
+    pub fn is_logged_out(&self) -> bool {
+        self.refused.as_deref() == Some(LOGGED_OUT)
+    }
+
+    /// Whether there are tokens to open.
+    pub fn has_tokens(&self) -> bool {
+        !self.sealed.is_empty()
+    }
+
+    /// When the login ends and within how many days that is, if it is time to tell its owner.
+    pub fn ends_soon(&self, now: Timestamp) -> Option<(Timestamp, i64)> {
+        let end = self.refresh_expires_at.filter(|end| self.refused.is_none() && *end > now)?;
+        let days = WARN_DAYS.into_iter().find(|days| end.duration_since(now).as_hours() < days * 24)?;
+        Some((end, days))
+    }
+
+    /// When [`ends_soon`](Self::ends_soon) or [`needs_login`](Self::needs_login) will say something else than now.
+    pub fn holds_until(&self, now: Timestamp) -> Timestamp {
+        let Some(end) = self.refresh_expires_at.filter(|_| self.refused.is_none()) else {
+            return Timestamp::MAX;
+        };
+        let before =
+            |days: i64| end.saturating_sub(SignedDuration::from_hours(days * 24)).unwrap_or(Timestamp::MIN);
+        let turns = WARN_DAYS.map(before).into_iter().chain([end]);
+        turns.filter(|turn| *turn > now).min().unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -159,10 +220,47 @@ mod tests {
 
     #[test]
     fn the_refresh_window_is_the_smaller_of_the_platforms_and_a_third_of_life() {
-        let day = Duration::from_secs(86_400);
+        let care = TokenCare { model: TokenModel::Rotating, window: Duration::from_secs(86_400) };
         for (life_s, due_s) in [(7_200, 4_800), (86_400, 57_600), (365 * 86_400, 364 * 86_400), (-5, -5)] {
-            assert_eq!(grant(life_s).refresh_due_at(day).as_second(), due_s, "life {life_s}");
+            assert_eq!(grant(life_s).refresh_due_at(&care).as_second(), due_s, "life {life_s}");
         }
+        // Not before the platform allows it, even if the life is short.
+        let age_min = Duration::from_secs(86_400);
+        let extending = TokenCare { model: TokenModel::Extending { age_min }, ..care };
+        assert_eq!(grant(2 * 3_600).refresh_due_at(&extending).as_second(), 86_400);
+        assert_eq!(grant(60 * 86_400).refresh_due_at(&extending).as_second(), 59 * 86_400);
+    }
+
+    #[test]
+    fn owners_are_told_seven_three_and_one_days_before_the_end() {
+        let end = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(180 * 24);
+        let record = GrantRecord { refresh_expires_at: Some(end), ..grant(7_200) };
+        let told =
+            |hours_left: i64| record.ends_soon(end - SignedDuration::from_hours(hours_left)).map(|t| t.1);
+        let table = [(200, None), (168, None), (167, Some(7)), (72, Some(7)), (71, Some(3)), (24, Some(3))];
+        for (hours, days) in table.into_iter().chain([(23, Some(1)), (1, Some(1)), (0, None), (-1, None)]) {
+            assert_eq!(told(hours), days, "{hours} hours before the end");
+        }
+        // Between the turns that are announced, nothing changes.
+        let mut now = end - SignedDuration::from_hours(200);
+        for days in [7, 3, 1, 0] {
+            now = record.holds_until(now);
+            assert_eq!(now, end - SignedDuration::from_hours(days * 24));
+        }
+        assert_eq!(record.holds_until(now), Timestamp::MAX);
+        assert_eq!(grant(7_200).holds_until(now), Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_login_that_was_ended_keeps_nothing_to_open() {
+        let account: AccountName = "a".parse().expect("name");
+        let before = GrantRecord { sealed: "00".into(), ..grant(7_200) };
+        let change = GrantChange::LoggedOut { generation: 1, at_platform: true };
+        let after =
+            GrantRecord::apply(Some(&before), &account, &change, Timestamp::UNIX_EPOCH).expect("legal");
+        assert!(after.is_logged_out() && after.sealed.is_empty());
+        assert_eq!(after.needs_login(Timestamp::UNIX_EPOCH).as_deref(), Some("it is logged out"));
+        assert!(GrantRecord::apply(None, &account, &change, Timestamp::UNIX_EPOCH).is_err());
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod lock;
 mod marker;
 mod migrations;
 mod open;
+mod rescue;
 mod rows;
 pub mod vault;
 mod verify;
@@ -45,6 +46,7 @@ mod tests;
 
 pub use error::{Error, Foreign};
 pub use lock::{Holder, Lock};
+pub use rescue::Rescue;
 pub use verify::Problem;
 
 use chain::{GENESIS, Link};

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::event::Request;
-use crate::domain::grant::{Grant, TokenModel};
+use crate::domain::grant::{Grant, TokenCare};
 use crate::domain::ids::PlatformId;
 use crate::domain::limits::{Cap, RateLimit};
 use crate::domain::manifest::{Post, Target};
@@ -35,8 +35,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One account on one platform. Building an adapter is cheap and touches neither network nor secrets.
 pub trait Platform: Send + Sync {
-    /// How tokens live here, and how long before their end the platform wants them refreshed.
-    fn token_model(&self) -> (TokenModel, Duration);
+    /// How tokens live here.
+    fn token_care(&self) -> TokenCare;
 
     /// Requests in a window.
     fn rates(&self) -> &'static [RateLimit];

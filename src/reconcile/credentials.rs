@@ -10,11 +10,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::event::GrantChange;
-use crate::domain::grant::{Grant, GrantRecord};
+use crate::domain::grant::{Grant, GrantRecord, TokenCare};
 use crate::domain::ids::AccountName;
 use crate::domain::retry::{ErrorKind, backoff};
 use crate::ledger::vault::{Vault, VaultError};
-use crate::platform::{Error, Platform};
+use crate::platform::Error;
 
 /// An access token with less life left than this is not used for a request.
 const LIFE_MIN: SignedDuration = SignedDuration::from_secs(60);
@@ -37,6 +37,9 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Credentials {
     account: AccountName,
+    care: TokenCare,
+    /// Where the account points: the tokens must have been granted for it.
+    origin: String,
     record: Option<GrantRecord>,
     grant: Option<Arc<Grant>>,
     /// The generation whose access token the platform turned down.
@@ -46,12 +49,19 @@ pub struct Credentials {
     retry_at: Option<Timestamp>,
     tries: u32,
     blocked: Option<String>,
+    is_forced: bool,
 }
 
 impl Credentials {
-    pub fn new(account: AccountName, record: Option<GrantRecord>) -> Credentials {
+    pub fn new(
+        account: AccountName,
+        (care, origin): (TokenCare, String),
+        record: Option<GrantRecord>,
+    ) -> Credentials {
         Credentials {
             account,
+            care,
+            origin,
             record,
             grant: None,
             turned_down: None,
@@ -59,6 +69,7 @@ impl Credentials {
             retry_at: None,
             tries: 0,
             blocked: None,
+            is_forced: false,
         }
     }
 
@@ -66,29 +77,29 @@ impl Credentials {
         self.record.as_ref().map_or(0, |record| record.generation)
     }
 
-    pub fn access(&mut self, platform: &dyn Platform, vault: &Vault, now: Timestamp) -> Access {
+    pub fn access(&mut self, vault: &Vault, now: Timestamp) -> Access {
         if let Some(reason) = &self.blocked {
             return Access::Blocked(reason.clone());
         }
-        let grant = match self.open(platform, vault, now) {
+        let grant = match self.open(vault, now) {
             Ok(grant) => grant,
             Err(reason) => return Access::Blocked(self.block(reason)),
         };
-        let window = platform.token_model().1;
-        let due = self.record.as_ref().is_some_and(|record| {
-            record.refresh_due_at(window) <= now
-                && record.stored_at.saturating_add(REST).is_ok_and(|rested| rested <= now)
-        });
+        let care = self.care;
+        let due = self.is_forced
+            || self.record.as_ref().is_some_and(|record| {
+                record.refresh_due_at(&care) <= now
+                    && record.stored_at.saturating_add(REST).is_ok_and(|rested| rested <= now)
+            });
         let turned_down = self.turned_down.is_some();
         if !due && !turned_down {
             return Access::Ready(grant);
         }
         let usable = !turned_down && grant.expires_at.duration_since(now) > LIFE_MIN;
         match self.retry_at {
-            Some(_) if usable && grant.refresh.is_none() => Access::Ready(grant),
             Some(at) if at > now && usable => Access::Ready(grant),
             Some(at) if at > now => Access::WaitUntil(at),
-            _ if grant.refresh.is_some() => Access::Refresh(grant),
+            _ if care.can_renew(&grant) => Access::Refresh(grant),
             _ if usable => Access::Ready(grant),
             _ => Access::Blocked(
                 self.block("the access token has expired and there is no refresh token".to_owned()),
@@ -97,14 +108,15 @@ impl Credentials {
     }
 
     /// Whether a refresh is due although nothing needs the token right now.
-    pub fn is_due(&self, platform: &dyn Platform, now: Timestamp) -> bool {
-        let window = platform.token_model().1;
-        self.blocked.is_none()
-            && self.retry_at.is_none()
-            && self
-                .record
-                .as_ref()
-                .is_some_and(|r| r.needs_login(now).is_none() && r.refresh_due_at(window) <= now)
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let due = |r: &GrantRecord| r.needs_login(now).is_none() && r.refresh_due_at(&self.care) <= now;
+        let due = self.is_forced || self.record.as_ref().is_some_and(due);
+        self.blocked.is_none() && self.retry_at.is_none() && due
+    }
+
+    /// Asks for a refresh whether or not it is due.
+    pub fn force(&mut self) {
+        self.is_forced = true;
     }
 
     fn block(&mut self, reason: String) -> String {
@@ -112,21 +124,20 @@ impl Credentials {
         reason
     }
 
-    fn open(&mut self, platform: &dyn Platform, vault: &Vault, now: Timestamp) -> Result<Arc<Grant>, String> {
+    fn open(&mut self, vault: &Vault, now: Timestamp) -> Result<Arc<Grant>, String> {
         let account = &self.account;
         let record = self.record.as_ref().ok_or_else(|| {
             format!(
-                "no login is stored; run `gitcast auth import {account} FILE` with the platform's token reply"
+                "no login is stored: run `gitcast auth login {account}`, or `gitcast auth import {account} FILE` with the platform's token reply"
             )
         })?;
         if let Some(reason) = record.needs_login(now) {
             return Err(reason);
         }
-        let origin = platform.origin();
-        if record.origin != origin {
+        if record.origin != self.origin {
             return Err(format!(
-                "the stored login was granted for {}, and the account now points at {origin}; log in again",
-                record.origin
+                "the stored login was granted for {}, and the account now points at {}; log in again",
+                record.origin, self.origin
             ));
         }
         if self.grant.is_none() {
@@ -159,7 +170,6 @@ impl Credentials {
         &mut self,
         result: Result<Grant, Error>,
         vault: &Vault,
-        origin: String,
         now: Timestamp,
         random: u32,
     ) -> Result<Option<GrantChange>, Error> {
@@ -167,9 +177,10 @@ impl Credentials {
         match result {
             Ok(grant) => {
                 let change = vault
-                    .stored(&self.account, generation + 1, &grant, origin, "refresh")
+                    .stored(&self.account, generation + 1, &grant, self.origin.clone(), "refresh")
                     .map_err(unsealed)?;
                 self.refreshed_because = self.turned_down.take();
+                self.is_forced = false;
                 self.retry_at = None;
                 self.tries = 0;
                 self.grant = Some(Arc::new(grant));
@@ -190,6 +201,7 @@ impl Credentials {
                 | ErrorKind::Protocol => {
                     let wait = backoff(self.tries, error.retry_after, random);
                     self.tries += 1;
+                    self.is_forced = false;
                     self.retry_at = Some(now.checked_add(wait).unwrap_or(Timestamp::MAX));
                     Err(error)
                 }
@@ -201,8 +213,21 @@ impl Credentials {
     pub fn reread(&mut self, record: Option<GrantRecord>) {
         self.record = record;
     }
+
+    /// Takes over a login that somebody else has stored meanwhile; whether this one's refresh was refused does not
+    /// matter any more. Tells whether there was one.
+    pub fn overtaken(&mut self, record: Option<GrantRecord>) -> bool {
+        let is_newer = record.as_ref().map_or(0, |record| record.generation) > self.generation();
+        if is_newer {
+            *self = Credentials::new(self.account.clone(), (self.care, self.origin.clone()), record);
+        }
+        is_newer
+    }
 }
 
 fn unsealed(error: VaultError) -> Error {
     Error::new("oauth/token", ErrorKind::Local, "not-sealed", error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 
 use super::crash::{self, Point};
 use super::credentials::Access;
-use super::lane::{Lane, Platforms, lanes, starts, undeclared};
+use super::lane::{Lane, Platforms, lanes, renewals, starts, undeclared};
 use super::outcome::{self, Moment, Outcome};
 use super::{random, wait_between};
 use crate::clock::Clock;
@@ -36,7 +36,7 @@ use crate::domain::pause::{Pause, pause_of};
 use crate::domain::plan::{Action, Desired, Plan};
 use crate::domain::publication::{Change, Checkpoint, Publication, Reason, State, Work};
 use crate::ledger::vault::Vault;
-use crate::ledger::{self, Ledger};
+use crate::ledger::{self, Ledger, Rescue};
 use crate::platform::{Error, Job, Observation, Progress, RequestLog, Sent, Staged};
 
 /// How long a request in flight may go on after a stop was asked for; then it is left to the next run.
@@ -97,6 +97,18 @@ pub async fn execute(
     let lanes = lanes(&engine.ledger, &engine.platforms, plan, desired, engine.clock.now())?;
     let summary = Summary { blocked: undeclared(&engine.platforms, plan), ..Summary::default() };
     let run = Run { engine, lanes, tasks: JoinSet::new(), summary, notify };
+    run.until_settled(until).await
+}
+
+/// Refreshes the logins of the engine's accounts: those that are due, or all of them. One try each.
+pub async fn renew(
+    engine: &mut Engine,
+    force: bool,
+    until: Until,
+    notify: &mut (dyn FnMut(Notice<'_>) + Send),
+) -> Result<Summary, ledger::Error> {
+    let lanes = renewals(&engine.ledger, &engine.platforms, force)?;
+    let run = Run { engine, lanes, tasks: JoinSet::new(), summary: Summary::default(), notify };
     run.until_settled(until).await
 }
 
@@ -177,7 +189,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let Some((item, ready_at)) = lane.next(now) else {
-            return if lane.credentials.is_due(&*lane.platform, now) {
+            return if lane.credentials.is_due(now) || lane.is_asked {
                 self.authorize(index)
             } else {
                 Ok(None)
@@ -186,7 +198,7 @@ impl Run<'_> {
         if ready_at > now {
             return Ok(Some(ready_at));
         }
-        match lane.credentials.access(&*lane.platform, &self.engine.vault, now) {
+        match lane.credentials.access(&self.engine.vault, now) {
             Access::Ready(grant) => self.step(index, item, grant),
             _ => self.authorize(index),
         }
@@ -196,9 +208,13 @@ impl Run<'_> {
     fn authorize(&mut self, index: usize) -> Result<Option<Timestamp>, ledger::Error> {
         let now = self.engine.clock.now();
         let lane = &mut self.lanes[index];
-        match lane.credentials.access(&*lane.platform, &self.engine.vault, now) {
-            Access::Ready(_) => Ok(None),
+        match lane.credentials.access(&self.engine.vault, now) {
+            Access::Ready(_) => {
+                lane.is_asked = false;
+                Ok(None)
+            }
             Access::WaitUntil(at) => {
+                lane.is_asked = false;
                 let idle = lane.items.iter().all(|item| item.done);
                 Ok((!idle).then_some(at))
             }
@@ -210,6 +226,7 @@ impl Run<'_> {
                 let generation = lane.credentials.generation();
                 let (account, platform) = (lane.account.clone(), lane.platform.clone());
                 lane.busy = true;
+                lane.rescue = Some(self.engine.ledger.make_room(&account)?);
                 self.record_grant(&account, GrantChange::Presented { generation }, Vec::new())?;
                 let log = RequestLog::default();
                 self.tasks.spawn(async move {
@@ -225,7 +242,8 @@ impl Run<'_> {
 
     fn give_up(&mut self, index: usize, reason: String) {
         let lane = &mut self.lanes[index];
-        let needed = lane.items.iter().any(|item| !item.done && item.action.acts());
+        let needed = lane.is_asked || lane.items.iter().any(|item| !item.done && item.action.acts());
+        lane.is_asked = false;
         lane.items.iter_mut().for_each(|item| item.done = true);
         if needed {
             (self.notify)(Notice::Login { account: &lane.account, message: &reason });
@@ -423,21 +441,41 @@ impl Run<'_> {
         let Done::Refreshed(result) = done else { return Ok(()) };
         let now = self.engine.clock.now();
         let lane = &mut self.lanes[index];
-        let account = lane.account.clone();
-        let origin = lane.platform.origin();
-        match lane.credentials.refreshed(result, &self.engine.vault, origin, now, random()) {
-            Ok(change) => {
-                if let Some(change) = change {
-                    self.record_grant(&account, change, requests)?;
-                }
-            }
+        let (account, rescue) = (lane.account.clone(), lane.rescue.take());
+        // Whoever has stored a newer login meanwhile has used this one's refresh token up: no refusal counts then.
+        if result.is_err() && lane.credentials.overtaken(self.engine.ledger.grant(&account)?) {
+            return self.append(requests);
+        }
+        match lane.credentials.refreshed(result, &self.engine.vault, now, random()) {
+            Ok(Some(change)) => self.record_login(&account, change, requests, rescue),
+            Ok(None) => Ok(()),
             Err(error) => {
                 let message = format!("could not refresh the login: {error}");
                 (self.notify)(Notice::Login { account: &account, message: &message });
-                self.append(requests)?;
+                self.append(requests)
             }
         }
-        Ok(())
+    }
+
+    /// Records what a refresh came to. A new pair that the ledger cannot take is put where the next writer finds it:
+    /// the old one is dead.
+    fn record_login(
+        &mut self,
+        account: &AccountName,
+        change: GrantChange,
+        requests: Vec<Event>,
+        rescue: Option<Rescue>,
+    ) -> Result<(), ledger::Error> {
+        let recorded = self.record_grant(account, change.clone(), requests);
+        if let (Err(error), Some(rescue), GrantChange::Stored { .. }) = (&recorded, rescue, &change) {
+            let path = rescue.keep(&change)?;
+            let message = format!(
+                "{error}: the new login is kept, sealed, in {}; the next command that writes takes it up",
+                path.display()
+            );
+            (self.notify)(Notice::Login { account, message: &message });
+        }
+        recorded
     }
 
     fn record_grant(

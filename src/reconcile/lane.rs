@@ -10,7 +10,7 @@ use crate::domain::ids::{AccountName, PostId};
 use crate::domain::payload::Payload;
 use crate::domain::plan::{Action, Desired, Plan};
 use crate::domain::publication::{Change, Publication, Reason};
-use crate::ledger::{self, Ledger};
+use crate::ledger::{self, Ledger, Rescue};
 use crate::platform::{Platform, Progress};
 
 /// The adapter of each account.
@@ -23,6 +23,10 @@ pub(super) struct Lane {
     pub(super) credentials: Credentials,
     pub(super) items: Vec<Item>,
     pub(super) busy: bool,
+    /// Where a new login goes if the ledger cannot take it, while its refresh is under way.
+    pub(super) rescue: Option<Rescue>,
+    /// Somebody wants to know how it stands with the login, whether or not anything needs it.
+    pub(super) is_asked: bool,
     /// Nothing that has not begun may begin before this, or it would begin to wait as well.
     pub(super) paced_until: Option<Timestamp>,
 }
@@ -63,16 +67,25 @@ pub(super) fn lanes(
             })
             .collect();
         items.extend(later_looks(ledger, plan, account, now)?);
-        lanes.push(Lane {
-            account: account.clone(),
-            platform: platform.clone(),
-            credentials: Credentials::new(account.clone(), ledger.grant(account)?),
-            items,
-            busy: false,
-            paced_until: None,
-        });
+        lanes.push(Lane { items, ..Lane::idle(ledger, account, platform)? });
     }
     Ok(lanes)
+}
+
+/// Lanes in which nothing is to be done but to refresh the logins: those that are due, or all of them.
+pub(super) fn renewals(
+    ledger: &Ledger,
+    platforms: &Platforms,
+    force: bool,
+) -> Result<Vec<Lane>, ledger::Error> {
+    let lane = |(account, platform)| {
+        let mut lane = Lane { is_asked: true, ..Lane::idle(ledger, account, platform)? };
+        if force {
+            lane.credentials.force();
+        }
+        Ok(lane)
+    };
+    platforms.iter().map(lane).collect()
 }
 
 /// What is settled but may still gain a public id, or be published from the inbox, and is due for a look. Not what the
@@ -115,6 +128,27 @@ pub(super) fn undeclared(platforms: &Platforms, plan: &Plan) -> BTreeMap<Account
 }
 
 impl Lane {
+    fn idle(
+        ledger: &Ledger,
+        account: &AccountName,
+        platform: &Arc<dyn Platform>,
+    ) -> Result<Lane, ledger::Error> {
+        Ok(Lane {
+            account: account.clone(),
+            platform: platform.clone(),
+            credentials: Credentials::new(
+                account.clone(),
+                (platform.token_care(), platform.origin()),
+                ledger.grant(account)?,
+            ),
+            items: Vec::new(),
+            busy: false,
+            rescue: None,
+            is_asked: false,
+            paced_until: None,
+        })
+    }
+
     /// The item whose turn it is, and when. What has begun goes before what has not, so that an account uploads one
     /// thing at a time; what must wait does not keep the others waiting.
     pub(super) fn next(&self, now: Timestamp) -> Option<(usize, Timestamp)> {

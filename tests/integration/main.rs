@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod accounts;
 mod apply;
 mod commands;
 mod contract;

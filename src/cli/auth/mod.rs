@@ -14,6 +14,8 @@ use crate::platform::Platform;
 use crate::reconcile::desired::Loaded;
 
 mod import;
+mod logout;
+mod refresh;
 mod status;
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +24,10 @@ pub(super) enum Command {
     Import(import::Arguments),
     /// Show what is stored for each account, and until when
     Status,
+    /// Refresh the logins that are due, as each run does
+    Refresh(refresh::Arguments),
+    /// End an account's login, at the platform too
+    Logout(logout::Arguments),
 }
 
 pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Failure> {
@@ -29,6 +35,8 @@ pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Fail
     match command {
         Command::Import(arguments) => import::run(workspace, arguments),
         Command::Status => status::run(workspace),
+        Command::Refresh(arguments) => refresh::run(workspace, arguments),
+        Command::Logout(arguments) => logout::run(workspace, arguments),
     }
 }
 

@@ -26,8 +26,10 @@ pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
     for (name, platform) in &loaded.platforms {
         let record = ledger.as_ref().map(|ledger: &Ledger| ledger.grant(name)).transpose()?.flatten();
         let opens = match &record {
-            Some(record) => vault.as_ref().is_some_and(|vault| vault.open(record).is_ok()),
-            None => true,
+            Some(record) if record.has_tokens() => {
+                vault.as_ref().is_some_and(|vault| vault.open(record).is_ok())
+            }
+            _ => true,
         };
         accounts.push((name, platform.origin(), record, opens));
     }
@@ -47,7 +49,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
                     format!("granted for {}, but the account points at {origin}: log in again", record.origin)
                 }
                 Some(record) => describe(record, now, &zone(&loaded)),
-                None => format!("no login; run `gitcast auth import {name} FILE`"),
+                None => no_login(name),
             };
             ui::print(&format!("{name}: {}\n", text::one_line(&line, 400)));
         }
@@ -60,6 +62,10 @@ pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
     Ok(Exit::of(accounts.iter().map(verdict)))
 }
 
+pub(super) fn no_login(name: &AccountName) -> String {
+    format!("no login; run `gitcast auth login {name}`")
+}
+
 pub(super) fn document(
     name: &AccountName,
     origin: &str,
@@ -69,6 +75,7 @@ pub(super) fn document(
 ) -> serde_json::Value {
     let state = match record {
         None => "missing",
+        Some(record) if record.is_logged_out() => "logged-out",
         Some(_) if !opens => "sealed",
         Some(record) if record.origin != origin => "other-origin",
         Some(record) if record.needs_login(now).is_some() => "needs-login",
@@ -90,7 +97,7 @@ pub(super) fn document(
 
 pub(super) fn describe(record: &GrantRecord, now: Timestamp, zone: &jiff::tz::TimeZone) -> String {
     if let Some(reason) = record.needs_login(now) {
-        return format!("{reason}; log in again");
+        return format!("{reason}; log in again: gitcast auth login {}", record.account);
     }
     let access = if record.expires_at > now {
         format!("access until {}", ui::time(record.expires_at, zone))

@@ -3,14 +3,12 @@
 //! `prepare` judges a post offline; `stage` leads to the one request that publishes; `observe` finds out what became of
 //! it. Which request comes when is told in `stage`, what a reply means in `types`, `errors` and `media`.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::http::Http;
 use super::{BoxFuture, Error, Job, Keys, Observation, Platform, Prepared, RequestLog, Sent, Staged, upload};
-use crate::domain::grant::{Grant, TokenModel};
+use crate::domain::grant::{Grant, TokenCare, TokenModel};
 use crate::domain::limits::{Cap, RateLimit};
 use crate::domain::manifest::{Post, Target};
 use crate::domain::media::Medium;
@@ -84,8 +82,8 @@ impl Tiktok {
 }
 
 impl Platform for Tiktok {
-    fn token_model(&self) -> (TokenModel, Duration) {
-        (TokenModel::Rotating, limits::REFRESH_WINDOW)
+    fn token_care(&self) -> TokenCare {
+        TokenCare { model: TokenModel::Rotating, window: limits::REFRESH_WINDOW }
     }
 
     fn rates(&self) -> &'static [RateLimit] {

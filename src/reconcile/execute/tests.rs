@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::domain::event::Request;
-use crate::domain::grant::TokenModel;
+use crate::domain::grant::{TokenCare, TokenModel};
 use crate::domain::ids::PlatformId;
 use crate::domain::limits::{Cap, Counts, RateLimit};
 use crate::domain::manifest::{DesiredState, Post, Target};
@@ -50,6 +50,8 @@ struct Fake {
     seen: Mutex<Vec<(i64, String)>>,
     in_flight: Mutex<(u32, u32)>,
     panics: bool,
+    /// From the answer to a refresh on, the ledger takes no more entries.
+    spoils_ledger: bool,
     clock: Option<Clock>,
     ledger: PathBuf,
 }
@@ -93,8 +95,8 @@ impl Fake {
 }
 
 impl Platform for Fake {
-    fn token_model(&self) -> (TokenModel, Duration) {
-        (TokenModel::Rotating, Duration::from_secs(86_400))
+    fn token_care(&self) -> TokenCare {
+        TokenCare { model: TokenModel::Rotating, window: Duration::from_secs(86_400) }
     }
     fn rates(&self) -> &'static [RateLimit] {
         self.rates
@@ -114,6 +116,12 @@ impl Platform for Fake {
     fn refresh<'a>(&'a self, _: &'a Grant, log: &'a RequestLog) -> BoxFuture<'a, Result<Grant, Error>> {
         Box::pin(async move {
             self.request("refresh", None, log).await;
+            if self.spoils_ledger {
+                let db = rusqlite::Connection::open(&self.ledger).expect("ledger");
+                let full =
+                    "CREATE TRIGGER spoilt BEFORE INSERT ON events BEGIN SELECT RAISE(FAIL, 'spoilt'); END";
+                db.execute_batch(full).expect("spoilt");
+            }
             let now = self.clock.as_ref().expect("set").now();
             Fake::next(&self.refresh).unwrap_or(Ok(())).map(|()| grant(now))
         })
@@ -487,6 +495,49 @@ async fn a_refresh_without_an_answer_keeps_the_grant_and_is_tried_again() {
     let summary = world.run(60).await;
     assert_eq!(world.fake("a").seconds("refresh").len(), 5);
     assert_eq!((world.states(), summary.blocked.len()), (vec!["p published".to_owned()], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_login_that_the_ledger_cannot_take_is_kept_and_taken_up() {
+    let world = World::one(Fake { spoils_ledger: true, ..Fake::default() });
+    tokio::time::advance(Duration::from_secs(2 * 3_600 + 1)).await;
+    let (mut engine, told) = (world.engine(), Mutex::new(String::new()));
+    let until = Until { deadline: world.clock.now(), stop: watch::channel(false).1 };
+    let mut tell = |notice: Notice<'_>| {
+        if let Notice::Login { message, .. } = notice {
+            told.lock().expect("lock").push_str(message);
+        }
+    };
+    assert!(renew(&mut engine, false, until, &mut tell).await.is_err());
+    assert!(told.into_inner().expect("lock").contains("the new login is kept, sealed"));
+    let kept = world.folder.path().join("ledger.db.rescue.a");
+    assert!(!std::fs::read_to_string(&kept).expect("kept").contains("\"access\""), "in the clear");
+    assert_eq!(engine.ledger.grant(&name("a")).expect("readable").expect("a grant").generation, 1);
+    drop(engine);
+
+    let db = rusqlite::Connection::open(world.path()).expect("ledger");
+    db.execute_batch("DROP TRIGGER spoilt").expect("mended");
+    drop(db);
+    let mut engine = world.engine();
+    let taken = engine.ledger.take_rescued(world.clock.now(), "next").expect("recorded");
+    assert_eq!((taken, kept.exists()), (vec![name("a")], false));
+    assert_eq!(engine.ledger.take_rescued(world.clock.now(), "next").expect("nothing left"), []);
+    let record = engine.ledger.grant(&name("a")).expect("readable").expect("a grant");
+    assert_eq!((record.generation, record.presented_at), (2, None));
+    assert!(world.vault().open(&record).is_ok());
+    assert_eq!(world.fake("a").seconds("refresh").len(), 1, "the dead token is not sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_room_for_the_new_login_the_refresh_token_is_not_sent() {
+    let world = World::one(Fake::default());
+    tokio::time::advance(Duration::from_secs(2 * 3_600 + 1)).await;
+    // A folder in the way of the file.
+    std::fs::create_dir(world.folder.path().join("ledger.db.rescue.a")).expect("folder");
+    let mut engine = world.engine();
+    let until = Until { deadline: world.clock.now(), stop: watch::channel(false).1 };
+    assert!(renew(&mut engine, false, until, &mut |_| {}).await.is_err());
+    assert!(world.fake("a").seconds("refresh").is_empty());
 }
 
 #[tokio::test(start_paused = true)]
