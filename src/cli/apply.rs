@@ -191,7 +191,7 @@ async fn approve(
     }
     ui::tell("Apply this plan? Type yes:");
     let answer = tokio::select! {
-        answer = ask() => answer?,
+        answer = runtime::ask() => answer?,
         _ = stop.changed() => return Ok(Some(Exit::Interrupted)),
     };
     if answer.trim() == "yes" {
@@ -199,18 +199,6 @@ async fn approve(
     }
     ui::tell("Nothing was done.");
     Ok(Some(Exit::Error))
-}
-
-/// A line from standard input, read on a thread of its own: a person who types Ctrl-C instead must not be waited for.
-async fn ask() -> Result<String, Failure> {
-    let (sender, answer) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = std::io::stdin().read_line(&mut line);
-        // Nobody listens any more after a stop.
-        let _ = sender.send(read.map(|_| line));
-    });
-    Ok(answer.await.unwrap_or_else(|_| Ok(String::new()))?)
 }
 
 /// A login that is there and does not open means another key or a changed ledger: nothing is published then.

@@ -36,6 +36,18 @@ pub(super) fn listen_for_stop() -> watch::Receiver<bool> {
     receiver
 }
 
+/// A line from standard input, read on a thread of its own: a person who types Ctrl-C instead must not be waited for.
+pub(super) async fn ask() -> Result<String, Failure> {
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        // Nobody listens any more after a stop.
+        let _ = sender.send(read.map(|_| line));
+    });
+    Ok(answer.await.unwrap_or_else(|_| Ok(String::new()))?)
+}
+
 async fn wait_for_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =

@@ -12,6 +12,8 @@
 //!
 //! An answer counts only with the state that was asked with, compared in constant time. A code is exchanged once.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use reqwest::Url;
 use subtle::ConstantTimeEq;
@@ -66,6 +68,9 @@ pub trait Login: Send + Sync {
 
 /// Logging in with a phone, for machines without a browser.
 pub trait QrLogin: Send + Sync {
+    /// How long to leave between two polls.
+    fn pace(&self) -> Duration;
+
     /// Asks for an address that a phone turns into consent.
     fn ask<'a>(&'a self, asked: &'a Asked, log: &'a RequestLog) -> BoxFuture<'a, Result<QrAsked, Error>>;
 

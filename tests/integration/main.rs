@@ -7,6 +7,7 @@ mod contract;
 mod exceptions;
 mod faults;
 mod hostile;
+mod login;
 mod recover;
 mod rehearse;
 mod support;

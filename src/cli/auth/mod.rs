@@ -14,12 +14,16 @@ use crate::platform::Platform;
 use crate::reconcile::desired::Loaded;
 
 mod import;
+mod login;
 mod logout;
+mod loopback;
 mod refresh;
 mod status;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Ask an account's owner for a login: in a browser, by a pasted address, or by a code for a phone
+    Login(login::Arguments),
     /// Store the platform's own token reply, a JSON document, as an account's login
     Import(import::Arguments),
     /// Show what is stored for each account, and until when
@@ -33,6 +37,7 @@ pub(super) enum Command {
 pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Failure> {
     workspace.refuse_now()?;
     match command {
+        Command::Login(arguments) => login::run(workspace, arguments),
         Command::Import(arguments) => import::run(workspace, arguments),
         Command::Status => status::run(workspace),
         Command::Refresh(arguments) => refresh::run(workspace, arguments),

@@ -1,6 +1,8 @@
 //! Logging in at TikTok: Login Kit for desktop and web apps, and by QR code (TikTok docs `lkd`, `lkw`, `lkq`, read
 //! 2026-11-22).
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -20,6 +22,11 @@ use crate::secret::Secret;
 const TICKET_PLACE: &str = "client_ticket=tobefilled";
 /// A scan address is not longer than this: more does not fit into a code that a phone reads from a terminal.
 const SCAN_URL_BYTES_MAX: usize = 1_024;
+
+/// TikTok does not tell how often to ask; people take some seconds.
+const POLL: Duration = Duration::from_secs(3);
+/// A server on this machine may be asked more often.
+const POLL_LOCAL: Duration = Duration::from_millis(200);
 
 /// TikTok's form of the PKCE challenge: the SHA-256 of the verifier in hexadecimal digits, not in base64url as RFC 7636
 /// has it (TikTok docs `lkd`, read 2026-11-22; TikTok's own mobile kits do the same).
@@ -110,6 +117,10 @@ fn has_challenge(asked: &Asked) -> bool {
 }
 
 impl QrLogin for Tiktok {
+    fn pace(&self) -> Duration {
+        if self.client.is_loopback() { POLL_LOCAL } else { POLL }
+    }
+
     fn ask<'a>(&'a self, asked: &'a Asked, log: &'a RequestLog) -> BoxFuture<'a, Result<QrAsked, Error>> {
         Box::pin(async move {
             let app = oauth::app_keys(&self.account, &self.keys)?;
@@ -166,17 +177,15 @@ fn confirmed(reply: &Value, qr: &QrAsked) -> Result<QrConfirmed, Error> {
     if text(reply, "client_ticket").is_some_and(|ticket| ticket != qr.ticket) {
         return Err(unreadable(operation::QR_CHECK, "it answers another scan"));
     }
-    let address = text(reply, "redirect_uri").and_then(|uri| reqwest::Url::parse(uri).ok());
-    let in_address = address
-        .as_ref()
-        .and_then(|url| url.query_pairs().find(|(key, _)| key == "code").map(|(_, code)| code.into_owned()));
+    let address = text(reply, "redirect_uri");
+    let in_address = address.and_then(|uri| {
+        let url = reqwest::Url::parse(uri).ok()?;
+        url.query_pairs().find(|(key, _)| key == "code").map(|(_, code)| code.into_owned())
+    });
     let code = text(reply, "code").map(str::to_owned).or(in_address).filter(|code| !code.is_empty());
     let code = code.ok_or_else(|| unreadable(operation::QR_CHECK, "it is confirmed and brings no code"))?;
-    let redirect_uri = address.map(|mut url| {
-        url.set_query(None);
-        url.set_fragment(None);
-        url.into()
-    });
+    // To the letter: the exchange must name the address as it was registered.
+    let redirect_uri = address.and_then(|uri| uri.split(['?', '#']).next()).map(str::to_owned);
     Ok(QrConfirmed { code: Secret::new(code), redirect_uri })
 }
 
