@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::decisions;
 use super::error::Failure;
 use super::exit::Exit;
+use super::notices;
 use super::plan::{self, Gates, PlanFile};
 use super::rehearsal::Rehearsing;
 use super::runtime;
@@ -110,6 +111,10 @@ async fn reconcile(
     }
     let plan = plan::make(workspace, &loaded, Some(&ledger), &decided, &arguments.gates)?;
     let zone = plan::zone(&loaded);
+    // What is blocking is said by the run itself.
+    let (notices, _) = notices::notices(Some(&ledger), &loaded, now, &zone)?;
+    let soon = notices.iter().filter(|notice| !notice.is_blocking && rehearsing.is_none());
+    soon.for_each(|notice| ui::tell(&notice.line(workspace.palette)));
     let shown =
         decisions::describe(&decided, workspace.palette) + &plan::describe(&plan, workspace.palette, &zone);
     // With --json stdout carries the document alone, but whoever is asked must see the plan.

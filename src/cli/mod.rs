@@ -14,6 +14,7 @@ mod forget;
 mod init;
 mod log;
 mod moment;
+mod notices;
 mod pause;
 mod plan;
 mod rehearsal;

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::decisions;
 use super::error::Failure;
 use super::exit::Exit;
+use super::notices::{self, Notice};
 use super::render::{self, Format};
 use super::settled::Situation;
 use super::text;
@@ -114,6 +115,8 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     let decided = decisions::make(workspace, &mut loaded, ledger.as_ref(), (moment.0, &moment.1))?;
     let recorded = &decided.recorded;
     let plan = make(workspace, &loaded, ledger.as_ref(), &decided, &arguments.gates)?;
+    let real = ledger.as_ref().filter(|_| book == Book::Real);
+    let (notices, notices_hold) = notices::notices(real, &loaded, moment.0, &zone(&loaded))?;
     if let Some(path) = &arguments.out {
         let file = PlanFile {
             format_version: FORMAT_VERSION,
@@ -126,9 +129,10 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         )?;
     }
     if workspace.global.json {
-        ui::print_json(&document(&plan, recorded, &loaded, &decided));
+        ui::print_json(&document(&plan, recorded, &loaded, &decided, &notices));
     } else {
         report_diagnostics(workspace, &loaded)?;
+        notices.iter().for_each(|notice| ui::tell(&notice.line(workspace.palette)));
         ui::print(&decisions::describe(&decided, workspace.palette));
         let text = describe(&plan, workspace.palette, &zone(&loaded));
         ui::print(&text);
@@ -137,13 +141,15 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
             before.filter(|before| situation().as_ref() == Some(before)).zip(cache.as_ref())
             && loaded.complete
             && loaded.diagnostics.is_empty()
+            && notices.is_empty()
         {
-            situation.keep(cache, &plan, &text);
+            situation.keep(cache, &plan, notices_hold, &text);
         }
     }
     Ok(Exit::of([
         workspace.verdict(&loaded.diagnostics),
         gates(&plan),
+        if notices.iter().any(|notice| notice.hinders(&plan)) { Exit::LoginNeeded } else { Exit::Converged },
         if arguments.detailed_exitcode && (plan.acting().next().is_some() || !decided.events.is_empty()) {
             Exit::ChangesPending
         } else {
@@ -199,7 +205,13 @@ pub(super) fn report(workspace: &Workspace, diagnostics: &[Diagnostic]) -> Resul
     Ok(render::diagnostics(Format::Text, diagnostics, &workspace.source(), palette, &mut out)?)
 }
 
-fn document(plan: &Plan, recorded: &[Publication], loaded: &Loaded, decided: &Decided) -> serde_json::Value {
+fn document(
+    plan: &Plan,
+    recorded: &[Publication],
+    loaded: &Loaded,
+    decided: &Decided,
+    notices: &[Notice],
+) -> serde_json::Value {
     let recorded: HashMap<_, _> = recorded.iter().map(|p| ((&p.post, &p.account), p)).collect();
     let publications: Vec<_> = plan
         .changes
@@ -212,6 +224,7 @@ fn document(plan: &Plan, recorded: &[Publication], loaded: &Loaded, decided: &De
         "changes": plan.changes,
         "publications": publications,
         "decisions": decided.notes,
+        "logins": notices,
         "diagnostics": render::json_diagnostics(&loaded.diagnostics),
     })
 }

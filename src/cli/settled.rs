@@ -45,9 +45,9 @@ impl Situation {
         (now < until.parse().ok()?).then(|| text.to_owned())
     }
 
-    /// Keeps `text` for the next time, if the plan will be the same then.
-    pub(super) fn keep(&self, cache: &Cache, plan: &Plan, text: &str) {
-        if let Some(until) = plan.holds_until() {
+    /// Keeps `text` for the next time, if the plan will be the same then; not beyond `latest`.
+    pub(super) fn keep(&self, cache: &Cache, plan: &Plan, latest: Timestamp, text: &str) {
+        if let Some(until) = plan.holds_until().map(|until| until.min(latest)) {
             // Without it, the next plan goes the long way.
             let _ = cache.keep_note(&self.0, &format!("{until}\n{text}"));
         }

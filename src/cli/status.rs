@@ -9,6 +9,7 @@ use super::decisions;
 use super::error::Failure;
 use super::exit::Exit;
 use super::moment;
+use super::notices;
 use super::plan::{FORMAT_VERSION, zone};
 use super::text;
 use super::ui::{self, Palette};
@@ -39,6 +40,9 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     let now = at.unwrap_or_else(|| workspace.clock.now());
     let on: Vec<&Pause> = pauses.iter().filter(|pause| pause.is_on(now)).collect();
     publications.retain(|p| workspace.selects(&p.post, &p.account, p.platform, &p.path));
+    // How a login stood in the past is of no use to anybody.
+    let ledger_now = ledger.as_ref().filter(|_| at.is_none() && !arguments.rehearse);
+    let (notices, _) = notices::notices(ledger_now, &loaded, now, &zone)?;
     if workspace.global.json {
         let publications: Vec<Value> = publications.iter().map(|p| publication(p, &pauses, now)).collect();
         ui::print_json(&json!({
@@ -46,11 +50,13 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
             "at": at,
             "publications": publications,
             "pauses": on,
+            "logins": notices,
         }));
     } else {
         let palette = workspace.palette;
         ui::print(&describe(&publications, palette, &zone));
         ui::print(&decisions::describe_pauses(&on, palette, &zone));
+        notices.iter().for_each(|notice| ui::print(&format!("{}\n", notice.line(palette))));
     }
     Ok(Exit::Converged)
 }

@@ -9,7 +9,7 @@ use gitcast::domain::event::Event;
 use gitcast::domain::grant::Grant;
 use gitcast::ledger::vault::{Key, Vault};
 use gitcast::ledger::{Holder, Ledger};
-use gitcast::rehearsal::{Action, Fault};
+use gitcast::rehearsal::{AccountSetup, Action, Fault};
 use gitcast::secret::Secret;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -151,4 +151,43 @@ fn nothing_is_left_where_a_new_login_could_have_been_rescued() {
 
 fn is_rescue(path: &Path) -> bool {
     path.to_string_lossy().contains(".rescue.")
+}
+
+#[test]
+fn owners_are_told_before_a_login_ends_and_when_it_has() {
+    let day = 24 * 3_600;
+    let ends_in = |days: i64| {
+        let setup = AccountSetup { refresh_life_s: days * day - 60, ..AccountSetup::new("drafts") };
+        let server = Server::start_with(vec![setup]);
+        let project = server.project_of(&["drafts"]);
+        (server, project)
+    };
+    for (days, told) in
+        [(8, None), (7, Some("within 7 days")), (3, Some("within 3 days")), (1, Some("within a day"))]
+    {
+        let (_server, project) = ends_in(days);
+        project.draft("one");
+        for (arguments, code) in
+            [(&["plan"][..], 0), (&["status"], 0), (&["apply", "--auto-approve"], 0), (&["plan"], 0)]
+        {
+            let run = project.run(arguments).expect(code);
+            let said = (run.stdout.clone() + &run.stderr).matches("the login ends").count();
+            assert_eq!(said, usize::from(told.is_some()), "{arguments:?} {days}: {run:?}");
+            assert!(told.is_none_or(|told| (run.stdout.clone() + &run.stderr).contains(told)), "{run:?}");
+        }
+        let logins = project.run(&["status", "--json"]).expect(0).json()["logins"].clone();
+        assert_eq!(logins.as_array().expect("a list").len(), usize::from(told.is_some()), "{logins}");
+    }
+    // It has ended: a plan says so before anybody waits for it, and nothing to do needs no login.
+    let server = Server::start();
+    let project = server.project_of(&[]);
+    log_in_since(&server, &project, "drafts", HOUR * 24 * 200);
+    assert!(project.run(&["plan"]).expect(0).stderr.contains("log in again"));
+    project.draft("one");
+    let run = project.run(&["plan", "--json"]).expect(6).json();
+    assert_eq!(
+        (&run["logins"][0]["account"], &run["logins"][0]["is_blocking"]),
+        (&"drafts".into(), &true.into())
+    );
+    assert!(run["changes"][0]["post"] == "one", "the plan is told all the same");
 }
