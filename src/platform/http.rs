@@ -18,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, StatusCode, Url, header};
+use zeroize::Zeroize;
 
 use super::error::{Error, foreign};
 use super::{RequestLog, upload};
@@ -99,13 +100,20 @@ pub enum Body<'a> {
     Upload { part: upload::Part, content_type: &'static str, content_range: String },
 }
 
-/// An answer, whatever its status.
+/// An answer, whatever its status. Wiped from memory when dropped: it may hold tokens. (What the libraries below buffer on
+/// its way is out of reach.)
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
     /// Of the `Content-Range` header.
     pub content_range: Option<String>,
     pub body: Vec<u8>,
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.body.zeroize();
+    }
 }
 
 /// What an adapter makes of a reply.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apply;
+mod canary;
 mod commands;
 mod contract;
 mod exceptions;

@@ -33,6 +33,8 @@ enum Flow {
     Photos,
     /// A draft whose access token ends before its first request.
     Refresh,
+    /// A draft, once `auth refresh` has died.
+    Renew,
     /// A draft in several chunks.
     Large,
 }
@@ -40,7 +42,7 @@ enum Flow {
 impl Flow {
     fn account(self) -> &'static str {
         match self {
-            Flow::Draft | Flow::Refresh | Flow::Large => "drafts",
+            Flow::Draft | Flow::Refresh | Flow::Renew | Flow::Large => "drafts",
             Flow::Direct | Flow::Photos => "direct",
         }
     }
@@ -51,14 +53,22 @@ impl Flow {
             Flow::Draft => &["inbox_init", "upload", "status"],
             Flow::Direct => &["creator_info", "video_init", "upload", "status"],
             Flow::Photos => &["creator_info", "content_init", "status"],
-            Flow::Refresh => &["token"],
+            Flow::Refresh | Flow::Renew => &["token"],
             Flow::Large => &["upload"],
+        }
+    }
+
+    /// What dies.
+    fn command(self) -> &'static [&'static str] {
+        match self {
+            Flow::Renew => &["auth", "refresh", "--force"],
+            Flow::Draft | Flow::Direct | Flow::Photos | Flow::Refresh | Flow::Large => &APPLY,
         }
     }
 
     fn write(self, project: &Project, server: &Server) {
         match self {
-            Flow::Draft | Flow::Refresh => project.draft("one"),
+            Flow::Draft | Flow::Refresh | Flow::Renew => project.draft("one"),
             Flow::Direct => project.direct("one"),
             Flow::Large => project.large_draft("one", LARGE_BYTES),
             Flow::Photos => project.write(
@@ -153,7 +163,7 @@ fn case(kind: &Kind, nth: u32, photos: &Path, tally: &Mutex<Tally>) -> bool {
     if let Some(fault) = &kind.fault {
         server.rehearsal.faults().add(fault.clone());
     }
-    let mut command = project.command(&APPLY);
+    let mut command = project.command(kind.flow.command());
     let output = command.env(VARIABLE, format!("{}:{nth}", kind.point.as_str())).output().expect("it starts");
     let killed = output.status.signal() == Some(9);
     assert!(killed || output.status.code().is_some(), "{what}: {output:?}");
@@ -191,7 +201,7 @@ fn settle(kind: &Kind, what: &str, server: &Server, project: &Project, tally: &M
             }
             // Only where a refresh token was used up and its answer lost, or it was refused.
             6 => {
-                assert_eq!(kind.flow, Flow::Refresh, "{what}: {told:?}");
+                assert!(matches!(kind.flow, Flow::Refresh | Flow::Renew), "{what}: {told:?}");
                 server.log_in(project, account).expect(0);
                 tally.lock().expect("lock").logins += 1;
             }
@@ -232,7 +242,7 @@ fn run_all(kinds: VecDeque<Kind>) -> Tally {
 
 #[test]
 fn wherever_the_process_dies_each_post_is_there_once() {
-    let tally = run_all(kinds(&[Flow::Draft, Flow::Direct, Flow::Photos, Flow::Refresh]));
+    let tally = run_all(kinds(&[Flow::Draft, Flow::Direct, Flow::Photos, Flow::Refresh, Flow::Renew]));
     assert!(tally.cases > 400 && tally.held > 0 && tally.logins > 0, "{tally:?}");
 }
 

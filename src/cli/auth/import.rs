@@ -14,7 +14,7 @@ use crate::cli::plan::{FORMAT_VERSION, zone};
 use crate::cli::ui;
 use crate::cli::workspace::Workspace;
 use crate::domain::ids::AccountName;
-use crate::secret::Secret;
+use crate::secret::{Secret, wipe};
 
 /// A token reply is not larger than this.
 const REPLY_BYTES_MAX: u64 = 1 << 20;
@@ -34,11 +34,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     let reply = read_reply(&workspace.root, &arguments.file)?;
     let now = workspace.clock.now();
     // serde_json's message tells line and column, not the text.
-    let reply: serde_json::Value = serde_json::from_str(reply.expose())
+    let mut reply: serde_json::Value = serde_json::from_str(reply.expose())
         .map_err(|error| Failure::error("the token reply is no JSON").cause(&error))?;
-    let grant = platform
-        .read_grant(&reply, now)
-        .map_err(|error| Failure::error("the token reply cannot be used").cause(&error))?;
+    let grant = platform.read_grant(&reply, now);
+    wipe(&mut reply);
+    let grant = grant.map_err(|error| Failure::error("the token reply cannot be used").cause(&error))?;
     let record = store(workspace, &loaded, name, &grant, "import")?;
     ui::tell(&format!("Stored the login of {name}."));
     if let Some(record) = &record {

@@ -15,7 +15,7 @@ use crate::platform::error::{Error, foreign};
 use crate::platform::http::{Decoded, Effect, Reply};
 use crate::platform::oauth::ends_at;
 use crate::platform::{Keys, RequestLog};
-use crate::secret::Secret;
+use crate::secret::{Secret, wipe};
 
 const CLIENT_KEY_ENV: &str = "TIKTOK_CLIENT_KEY";
 const CLIENT_SECRET_ENV: &str = "TIKTOK_CLIENT_SECRET";
@@ -84,8 +84,10 @@ pub(super) async fn exchange(
     let mut form = app.form([("grant_type", "authorization_code"), ("code", code.expose())]);
     form.extend(redirect_uri.map(|uri| ("redirect_uri", uri)));
     form.extend(verifier.map(|verifier| ("code_verifier", verifier.expose())));
-    let reply = client.oauth((operation::TOKEN, Effect::Once), form, log).await?;
-    read_grant(&reply, client.http().clock().now())
+    let mut reply = client.oauth((operation::TOKEN, Effect::Once), form, log).await?;
+    let grant = read_grant(&reply, client.http().clock().now());
+    wipe(&mut reply);
+    grant
 }
 
 /// Ends the login at TikTok; success has an empty body (TikTok docs `oat`, 2026-11-05).
@@ -116,8 +118,9 @@ pub(super) async fn refresh(
     if let Some(fields) = reply.as_object_mut().filter(|fields| fields.contains_key("access_token")) {
         fields.entry("expires_in").or_insert(Value::from(0));
     }
-    let fresh = read_grant(&reply, client.http().clock().now())?;
-    Ok(merge(grant, fresh))
+    let fresh = read_grant(&reply, client.http().clock().now());
+    wipe(&mut reply);
+    Ok(merge(grant, fresh?))
 }
 
 /// An empty refresh token in a reply never overwrites a good one.
