@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -144,6 +144,7 @@ async fn reconcile(
         clock: workspace.clock.clone(),
         actor,
         content: workspace.content.clone(),
+        look_back: look_back(&loaded, arguments),
         pauses: decided.pauses.clone(),
         platforms: platforms
             .filter(|(name, _)| workspace.may_send(&loaded, name))
@@ -162,6 +163,12 @@ async fn reconcile(
         ui::tell(&rehearsing.way_to_the_feed());
     }
     Ok(exit)
+}
+
+/// A post that was due longer ago than `max_age` is never published, so that nothing older can be one of ours.
+fn look_back(loaded: &Loaded, arguments: &Arguments) -> Option<SignedDuration> {
+    let policy = loaded.project.as_ref().map(|project| project.policy).unwrap_or_default();
+    (!arguments.gates.overrides().allow_duplicates).then_some(policy.max_age)
 }
 
 /// Whether to go on. `None`: yes.

@@ -98,6 +98,9 @@ pub struct Job {
     pub intended_at: Option<Timestamp>,
     /// Ids at the platform that belong to other publications.
     pub taken: Arc<Vec<String>>,
+    /// Before anything is staged: the post must not be among the account's posts since then already, unknown to the
+    /// ledger. `None`: it may.
+    pub look_back_to: Option<Timestamp>,
     pub progress: Progress,
     pub log: RequestLog,
 }

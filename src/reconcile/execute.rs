@@ -51,6 +51,9 @@ pub struct Engine {
     pub actor: String,
     /// `content/`, where payloads' files lie.
     pub content: PathBuf,
+    /// How far back an account's posts are looked through for what is about to be published, unknown to the ledger.
+    /// `None`: not at all.
+    pub look_back: Option<SignedDuration>,
     /// What people have paused: it is found out what became of it, and nothing is staged or published.
     pub pauses: Vec<Pause>,
     pub platforms: Platforms,
@@ -311,17 +314,25 @@ impl Run<'_> {
         publication: &Publication,
         work: Work,
     ) -> Result<Job, ledger::Error> {
+        // Who raises the revision asks for the same once more.
+        let look_back = self.engine.look_back.filter(|_| publication.revision == 1);
+        let begins = publication.state == State::Staging && work.checkpoint.is_none();
         let taken = match publication.state {
             State::Unresolved => self.engine.ledger.remote_ids(&publication.account)?,
+            State::Staging if begins && look_back.is_some() => {
+                self.engine.ledger.remote_ids(&publication.account)?
+            }
             _ => Vec::new(),
         };
+        let now = self.engine.clock.now();
         Ok(Job {
             payload: Arc::from(work.payload),
             content: self.engine.content.clone(),
             checkpoint: work.checkpoint,
-            now: self.engine.clock.now(),
+            now,
             intended_at: publication.intended_at,
             taken: Arc::new(taken),
+            look_back_to: look_back.map(|back| now.saturating_sub(back).unwrap_or(Timestamp::MIN)),
             progress: self.lanes[index].items[item].progress.clone(),
             log: RequestLog::default(),
         })

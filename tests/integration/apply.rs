@@ -58,6 +58,58 @@ fn a_public_post_of_an_audited_app_gets_its_link() {
     panic!("no link: {:?}", server.rehearsal.publications());
 }
 
+/// All of `state/` from before a post went out: nothing on this machine can show that something is missing.
+#[test]
+fn a_state_that_was_put_back_as_a_whole_does_not_publish_again_what_the_account_shows() {
+    let audited = || AccountSetup { moderation_ms: 0, ..AccountSetup::audited("direct") };
+    let server = Server::start_with(vec![audited()]);
+    let project = server.project_of(&["direct"]);
+    let yaml = fs::read_to_string(project.path("content/gitcast.yaml")).expect("yaml");
+    project.write(
+        "content/gitcast.yaml",
+        yaml.replace("    mode: direct", "    audited: true\n    mode: direct"),
+    );
+    project.direct("one");
+    let manifest =
+        fs::read_to_string(project.path("content/one.yaml")).expect("yaml").replace("self_only", "public");
+    project.write("content/one.yaml", &manifest);
+    let before: Vec<_> =
+        project.files().into_iter().filter(|(path, _)| path.starts_with(project.path("state"))).collect();
+    project.run(&APPLY).expect(0);
+    assert_eq!((server.count(), server.requests("video_list")), (1, 1), "looked once, found nothing");
+    project.run(&APPLY).expect(0);
+    assert_eq!(server.requests("video_list"), 1);
+
+    let put_back = || {
+        fs::remove_dir_all(project.path("state")).expect("removed");
+        for (path, bytes) in &before {
+            fs::create_dir_all(path.parent().expect("has one")).expect("folder");
+            fs::write(path, bytes).expect("file");
+            #[cfg(unix)]
+            fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("mode");
+        }
+    };
+    put_back();
+    let run = project.run(&APPLY).expect(3);
+    assert!(run.stdout.contains("gitcast adopt") && run.stdout.contains("/@direct/video/"), "{run:?}");
+    assert_eq!(server.count(), 1);
+    project.run(&["retry", "one", "direct"]).expect(0);
+    project.run(&APPLY).expect(3);
+    assert_eq!(server.count(), 1);
+    let url = server.rehearsal.publications()[0]
+        .post_ids
+        .first()
+        .map(|id| format!("https://www.tiktok.com/@direct/video/{id}"));
+    project.run(&["adopt", "one", "direct", "--published", &url.expect("an id")]).expect(0);
+    project.run(&APPLY).expect(0);
+    assert_eq!(server.count(), 1);
+
+    // Whoever means it can have it twice.
+    put_back();
+    project.run(&[&APPLY[..], &["--allow-duplicates"]].concat()).expect(0);
+    assert_eq!(server.count(), 2);
+}
+
 #[test]
 fn nobody_there_to_approve_means_that_nothing_is_sent() {
     let server = Server::start();

@@ -44,6 +44,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         clock: workspace.clock.clone(),
         actor: workspace.actor("auth refresh"),
         content: workspace.content.clone(),
+        look_back: None,
         pauses: Vec::new(),
         platforms,
     };

@@ -24,6 +24,9 @@ const UPLOAD_URL_MARGIN: SignedDuration = SignedDuration::from_mins(3);
 #[serde(default)]
 pub(super) struct Checkpoint {
     pub(super) v: u32,
+    /// Whether the account was looked through for this very post before anything was sent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) looked_back: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) creator: Option<Creator>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +94,7 @@ impl Default for Checkpoint {
     fn default() -> Checkpoint {
         Checkpoint {
             v: VERSION,
+            looked_back: false,
             creator: None,
             publish_id: None,
             upload: None,

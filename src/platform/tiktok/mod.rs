@@ -71,6 +71,7 @@ impl Tiktok {
         let body = body::Body::read(&job.payload).ok()?;
         let checkpoint = checkpoint::Checkpoint::read(job.checkpoint.as_ref()).ok()?;
         match self.step(job, &body, &checkpoint) {
+            Step::LookBack => Some(operation::VIDEO_LIST),
             Step::CreatorInfo => Some(operation::CREATOR_INFO),
             Step::Init if body.is_direct() => Some(operation::VIDEO_INIT),
             Step::Init => Some(operation::INBOX_INIT),

@@ -176,8 +176,8 @@ impl Tiktok {
         checkpoint: Checkpoint,
         session: Session<'_>,
     ) -> Result<Observation, Error> {
-        let listed = session.grant.scopes.iter().any(|scope| scope == "video.list");
-        if !body.is_public() || !listed || normalized(&body.text).is_empty() {
+        let listed = may_list(session);
+        if !self.can_be_found(body) || !listed {
             let why = match (body.is_public(), listed) {
                 (false, _) => "TikTok lists neither drafts nor posts that are not public",
                 (true, false) => "the login lacks the scope video.list",
@@ -185,7 +185,8 @@ impl Tiktok {
             };
             return Ok(Observation::CannotTell(Reason::new("not-listed", why)));
         }
-        let found = self.find(job, body, session).await?;
+        let since = job.intended_at.unwrap_or(job.now).saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
+        let found = self.find(job, body, since, session).await?;
         if let [video] = found.as_slice() {
             let username = checkpoint.creator.as_ref().map(|creator| creator.username.clone());
             let link = username.and_then(|name| self.link(body.kind, &name, &video.id));
@@ -208,9 +209,40 @@ impl Tiktok {
         Ok(Observation::CannotTell(reason))
     }
 
-    /// The creator's posts since the request left that have this text and belong to no other publication.
-    async fn find(&self, job: &Job, body: &Body, session: Session<'_>) -> Result<Vec<Video>, Error> {
-        let since = job.intended_at.unwrap_or(job.now).saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
+    /// Whether a list of the creator's posts would show this one, told apart from others.
+    pub(super) fn can_be_found(&self, body: &Body) -> bool {
+        body.is_public() && !normalized(&body.text).is_empty()
+    }
+
+    /// Refuses a post that the account shows already and the ledger does not know: whoever published it, once more would
+    /// be twice.
+    pub(super) async fn look_back(
+        &self,
+        job: &Job,
+        body: &Body,
+        checkpoint: Checkpoint,
+        session: Session<'_>,
+    ) -> Result<Checkpoint, Error> {
+        let found = match job.look_back_to.filter(|_| may_list(session)) {
+            Some(since) => self.find(job, body, since, session).await?,
+            None => Vec::new(),
+        };
+        let Some(video) = found.first() else { return Ok(Checkpoint { looked_back: true, ..checkpoint }) };
+        let shown = share_url(video).unwrap_or_else(|| format!("id {}", video.id));
+        let message = format!(
+            "the account shows a post with this text that the ledger does not know: {shown}; bind it with `gitcast adopt`, or `gitcast retry` it and apply with --allow-duplicates"
+        );
+        Err(Error::new(operation::VIDEO_LIST, ErrorKind::Rejected, "already-there", message))
+    }
+
+    /// The creator's posts since then that have this text and belong to no other publication.
+    async fn find(
+        &self,
+        job: &Job,
+        body: &Body,
+        since: Timestamp,
+        session: Session<'_>,
+    ) -> Result<Vec<Video>, Error> {
         let (mut found, mut cursor) = (Vec::new(), None);
         for _ in 0..LIST_PAGES_MAX {
             let page = self.client.video_list(session, cursor).await?;
@@ -227,6 +259,10 @@ impl Tiktok {
         }
         Ok(found)
     }
+}
+
+fn may_list(session: Session<'_>) -> bool {
+    session.grant.scopes.iter().any(|scope| scope == "video.list")
 }
 
 /// Time since the publish request left.

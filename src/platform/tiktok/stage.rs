@@ -9,7 +9,8 @@
 //! photos            creator_info (direct only)            → [content/init]
 //! ```
 //!
-//! The request in brackets publishes. The others may be repeated: an init whose upload is never finished makes nothing
+//! A direct post for the public looks first among the account's posts for itself: a ledger that was put back as a whole
+//! does not know what it published since. The request in brackets publishes. The others may be repeated: an init whose upload is never finished makes nothing
 //! public.
 //!
 //! # Resuming
@@ -45,6 +46,7 @@ const KNOWN_MAX: usize = 1_024;
 /// What comes next in staging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
+    LookBack,
     CreatorInfo,
     Init,
     Resync,
@@ -80,6 +82,9 @@ impl Known {
 
 impl Tiktok {
     pub(super) fn step(&self, job: &Job, body: &Body, checkpoint: &Checkpoint) -> Step {
+        if job.look_back_to.is_some() && !checkpoint.looked_back && self.can_be_found(body) {
+            return Step::LookBack;
+        }
         let asks_creator = body.is_direct() && checkpoint.fresh_creator(job.now).is_none();
         if !is_upload(body, job) {
             return if asks_creator { Step::CreatorInfo } else { Step::Ready };
@@ -98,6 +103,7 @@ impl Tiktok {
         let checkpoint = Checkpoint::read(job.checkpoint.as_ref())?;
         let session = Session { grant, log: &job.log };
         let after = match self.step(job, &body, &checkpoint) {
+            Step::LookBack => self.look_back(job, &body, checkpoint, session).await?,
             Step::CreatorInfo => self.ask_creator(job, &body, checkpoint, session).await?,
             Step::Init => self.begin_upload(job, &body, checkpoint, session).await?,
             Step::Resync => self.resync(checkpoint, session).await?,

@@ -262,6 +262,7 @@ impl World {
         let platforms =
             self.fakes.iter().map(|(name, fake)| (name.clone(), Arc::clone(fake) as Arc<dyn Platform>));
         Engine {
+            look_back: None,
             pauses: Vec::new(),
             ledger: Ledger::open_write(&self.path(), TAKES, &holder).expect("ledger"),
             vault: self.vault(),

@@ -136,6 +136,7 @@ impl Stage {
             now: self.now(),
             intended_at: None,
             taken: Arc::default(),
+            look_back_to: None,
             progress: Default::default(),
             log: Default::default(),
         }

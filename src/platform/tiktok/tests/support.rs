@@ -182,6 +182,7 @@ fn job(payload: Payload, content: PathBuf) -> Job {
         now: start(),
         intended_at: None,
         taken: Arc::default(),
+        look_back_to: None,
         progress: Default::default(),
         log: Default::default(),
     }
