@@ -158,7 +158,7 @@ fn published(desired: Desired) -> Vec<Event> {
     let payload = Box::new(payload.expect("not a tombstone"));
     let checkpoint = serde_json::Value::Null;
     let changes = [
-        Change::Started { platform, digest, revision, path, payload },
+        Change::Started { platform, digest, revision, path, commit: None, payload },
         Change::Staged { checkpoint: checkpoint.clone() },
         Change::Intended { checkpoint },
         Change::Published { checkpoint: None, remote, next_at: None },

@@ -23,6 +23,8 @@ use super::status;
 use super::text;
 use super::ui::{self, Reporter};
 use super::workspace::{Book, Workspace};
+use crate::content::commit;
+use crate::domain::commit::Commit;
 use crate::domain::grant::GrantRecord;
 use crate::domain::ids::ContentDigest;
 use crate::domain::pause::pause_of;
@@ -123,6 +125,8 @@ async fn reconcile(
     } else {
         ui::print(&shown)
     }
+    // Before anybody is asked: by the time of the answer something else may be committed.
+    let commits = tokio::task::block_in_place(|| commits(workspace, &plan));
     if let Some(exit) = approve(workspace, arguments, &plan, &mut stop).await? {
         if workspace.global.json {
             let (recorded, summary) = (ledger.publications()?, Summary::default());
@@ -149,6 +153,7 @@ async fn reconcile(
         platforms: platforms
             .filter(|(name, _)| workspace.may_send(&loaded, name))
             .collect::<BTreeMap<_, _>>(),
+        commits,
     };
     let mut reporter = Reporter::new(workspace.palette, zone.clone());
     let until = Until { deadline, stop };
@@ -169,6 +174,17 @@ async fn reconcile(
 fn look_back(loaded: &Loaded, arguments: &Arguments) -> Option<SignedDuration> {
     let policy = loaded.project.as_ref().map(|project| project.policy).unwrap_or_default();
     (!arguments.gates.overrides().allow_duplicates).then_some(policy.max_age)
+}
+
+/// The commits of what is about to start. Where nothing is, git is not asked: its start would take as long as the plan.
+fn commits(workspace: &Workspace, plan: &Plan) -> BTreeMap<String, Commit> {
+    let starts = plan.changes.iter().filter(|c| matches!(c.action, Action::Publish | Action::Replace));
+    let manifests: BTreeSet<&str> = starts.map(|change| change.path.as_str()).collect();
+    if manifests.is_empty() {
+        return BTreeMap::new();
+    }
+    let manifests: Vec<&str> = manifests.into_iter().collect();
+    commit::commits((&workspace.root, &workspace.content), &manifests, |name| std::env::var_os(name))
 }
 
 /// Whether to go on. `None`: yes.

@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod codec;
+pub mod commit;
 pub mod media;
 pub mod resolutions;
 mod resolve;

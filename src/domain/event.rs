@@ -117,6 +117,7 @@ pub struct Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::commit::{Commit, Standing};
     use crate::domain::ids::{ContentDigest, PlatformId};
     use crate::domain::media::{FileStamp, Medium, Probe};
     use crate::domain::payload::{Estimate, Payload};
@@ -143,6 +144,23 @@ mod tests {
                 assert_eq!(serde_json::from_str::<Event>(&text).expect("parse"), event, "{text}");
             }
         }
+    }
+
+    fn commit() -> Commit {
+        let id = "0123456789abcdef0123456789abcdef01234567".parse().expect("a hash");
+        Commit { id, author: "Ann".into(), subject: "launch".into(), manifest: Standing::Changed }
+    }
+
+    /// The entries of a ledger are hashed as they stand: what an earlier version wrote must also come out of this one.
+    #[test]
+    fn an_attempt_without_a_commit_reads_and_writes_as_before() {
+        let digest = ContentDigest::of(b"x");
+        let text = format!(
+            r#"{{"event":"publication","post":"p","account":"a","change":"started","platform":"tiktok","digest":"{digest}","revision":1,"path":"p.yaml","payload":{{"platform":"tiktok","body":1,"media":[],"what":"video","text":null,"counts":"drafts","estimate":{{"requests":1,"bytes":2,"chunks":null}}}}}}"#
+        );
+        let event: Event = serde_json::from_str(&text).expect("reads");
+        assert!(matches!(&event, Event::Publication { change: Change::Started { commit: None, .. }, .. }));
+        assert_eq!(serde_json::to_string(&event).expect("writes"), text);
     }
 
     #[test]
@@ -172,6 +190,7 @@ mod tests {
                 digest: payload.digest(),
                 revision: 1,
                 path: "content/p.yaml".into(),
+                commit: Some(commit()),
                 payload: Box::new(payload),
             },
         };

@@ -22,6 +22,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::commit::Commit;
 use super::ids::{AccountName, ContentDigest, PlatformId, PostId};
 use super::payload::Payload;
 use super::retry::ErrorKind;
@@ -140,6 +141,9 @@ pub enum Change {
         revision: u32,
         /// The manifest it came from, for people.
         path: String,
+        /// The commit that the manifest was taken from, where there is one. Ledgers of earlier versions have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit>,
         payload: Box<Payload>,
     },
     /// One more step towards ready is done.

@@ -29,6 +29,7 @@ use super::lane::{Lane, Platforms, lanes, renewals, starts, undeclared};
 use super::outcome::{self, Moment, Outcome};
 use super::{random, wait_between};
 use crate::clock::Clock;
+use crate::domain::commit::Commit;
 use crate::domain::event::{Event, GrantChange};
 use crate::domain::grant::Grant;
 use crate::domain::ids::{AccountName, PostId};
@@ -57,6 +58,8 @@ pub struct Engine {
     /// What people have paused: it is found out what became of it, and nothing is staged or published.
     pub pauses: Vec<Pause>,
     pub platforms: Platforms,
+    /// The commit of each manifest by its path, for the record.
+    pub commits: BTreeMap<String, Commit>,
 }
 
 /// Something that a person may want to see while it happens.
@@ -294,7 +297,7 @@ impl Run<'_> {
         let (post, action) = (lane.items[item].post.clone(), lane.items[item].action);
         if matches!(action, Action::Publish | Action::Replace) {
             lane.items[item].action = Action::Continue;
-            let changes = starts(action, lane.items[item].desired.as_ref());
+            let changes = starts(action, lane.items[item].desired.as_ref(), &self.engine.commits);
             self.record(index, item, changes, Vec::new())?;
         }
         let Some(publication) = self.engine.ledger.publication(&post, &account)? else { return Ok(None) };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::credentials::Credentials;
+use crate::domain::commit::Commit;
 use crate::domain::ids::{AccountName, PostId};
 use crate::domain::payload::Payload;
 use crate::domain::plan::{Action, Desired, Plan};
@@ -180,7 +181,11 @@ impl Item {
 }
 
 /// The changes that an attempt begins with.
-pub(super) fn starts(action: Action, desired: Option<&Desired>) -> Vec<Change> {
+pub(super) fn starts(
+    action: Action,
+    desired: Option<&Desired>,
+    commits: &BTreeMap<String, Commit>,
+) -> Vec<Change> {
     let Some((desired, payload)) = desired.and_then(|d| d.payload.as_ref().map(|p| (d, p))) else {
         return Vec::new();
     };
@@ -191,6 +196,7 @@ pub(super) fn starts(action: Action, desired: Option<&Desired>) -> Vec<Change> {
         digest: desired.digest,
         revision: desired.revision,
         path: desired.path.clone(),
+        commit: commits.get(&desired.path).cloned(),
         payload: Box::new(payload.clone()),
     };
     if action == Action::Replace { vec![superseded, started] } else { vec![started] }

@@ -83,7 +83,14 @@ fn started(revision: u32) -> Change {
         estimate: Estimate::default(),
     };
     let (digest, payload) = (payload.digest(), Box::new(payload));
-    Change::Started { platform: PlatformId::Tiktok, digest, revision, path: "p.yaml".into(), payload }
+    Change::Started {
+        platform: PlatformId::Tiktok,
+        digest,
+        revision,
+        path: "p.yaml".into(),
+        commit: None,
+        payload,
+    }
 }
 
 /// One change for each row of the table, in its order.

@@ -87,7 +87,8 @@ fn sample_payload() -> Payload {
 fn started(name: &str) -> Event {
     let payload = Box::new(sample_payload());
     let (digest, path) = (payload.digest(), format!("content/{name}.yaml"));
-    change(name, Change::Started { platform: PlatformId::Tiktok, digest, revision: 1, path, payload })
+    let platform = PlatformId::Tiktok;
+    change(name, Change::Started { platform, digest, revision: 1, path, commit: None, payload })
 }
 
 fn stepped(name: &str, step: u32) -> Event {
@@ -213,7 +214,7 @@ fn a_remote_id_stays_taken_when_a_higher_revision_starts() {
     else {
         unreachable!("started")
     };
-    let again = change("one", Change::Started { platform, digest, revision: 2, path, payload });
+    let again = change("one", Change::Started { platform, digest, revision: 2, path, commit: None, payload });
     ledger.append(time(2), "t", &[again]).expect("append");
     let publication = ledger.publication(&post("one"), &account()).expect("read").expect("there");
     assert_eq!(publication.remote, Remote::default());

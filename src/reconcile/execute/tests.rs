@@ -270,6 +270,7 @@ impl World {
             actor: "test".into(),
             content: Path::new("content").into(),
             platforms: platforms.collect(),
+            commits: BTreeMap::new(),
         }
     }
 
@@ -316,7 +317,7 @@ impl World {
             account: desired.account.clone(),
             change,
         };
-        let started = starts(Action::Publish, Some(desired)).into_iter();
+        let started = starts(Action::Publish, Some(desired), &BTreeMap::new()).into_iter();
         let events: Vec<_> = started.chain(changes).map(event).collect();
         engine.ledger.append(self.clock.now(), "before", &events).expect("legal");
     }
