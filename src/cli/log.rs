@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::exit::Exit;
+use super::explain;
 use super::plan::{FORMAT_VERSION, zone};
 use super::text;
 use super::ui::{self, Palette};
@@ -19,6 +20,8 @@ use crate::ledger::Ledger;
 
 /// Entries shown unless told otherwise.
 const ENTRIES: usize = 200;
+/// The most that is read of one post. An upload has two entries for each of at most a thousand chunks.
+const POST_ENTRIES_MAX: u32 = 50_000;
 /// Entries read at once.
 const PAGE: u32 = 1_000;
 
@@ -29,10 +32,10 @@ pub(super) struct Arguments {
     /// Of the rehearsal instead
     #[arg(long)]
     rehearse: bool,
-    /// At most so many entries, the latest
-    #[arg(short = 'n', long, value_name = "N", default_value_t = ENTRIES)]
-    limit: usize,
-    /// Also each request to a platform
+    /// At most so many entries, the latest; of one post: attempts on each account [default: 200; of one post: all]
+    #[arg(short = 'n', long, value_name = "N")]
+    limit: Option<usize>,
+    /// Also each request to a platform; always shown of one post
     #[arg(long)]
     requests: bool,
 }
@@ -40,6 +43,15 @@ pub(super) struct Arguments {
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
     let loaded = workspace.project();
     let ledger = workspace.read_ledger(Book::of(arguments.rehearse), loaded.project.as_ref())?;
+    if let Some(id) = &arguments.id {
+        return explain(
+            workspace,
+            ledger.as_ref(),
+            id,
+            arguments.limit.unwrap_or(usize::MAX),
+            &zone(&loaded),
+        );
+    }
     let entries = ledger.map(|ledger| latest(&ledger, arguments)).transpose()?.unwrap_or_default();
     if workspace.global.json {
         let entries: Vec<_> = entries.iter().map(document).collect();
@@ -51,18 +63,45 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     Ok(Exit::Converged)
 }
 
+/// One post: not a list of entries, but how one thing led to another.
+fn explain(
+    workspace: &Workspace,
+    ledger: Option<&Ledger>,
+    id: &PostId,
+    attempts_max: usize,
+    zone: &TimeZone,
+) -> Result<Exit, Failure> {
+    let entries = of_post(ledger, id)?;
+    if workspace.global.json {
+        let documents: Vec<_> = entries.iter().map(document).collect();
+        ui::print_json(&json!({
+            "format_version": FORMAT_VERSION,
+            "history": explain::document(&entries, attempts_max),
+            "entries": documents,
+        }));
+    } else {
+        ui::print(&explain::describe(&entries, attempts_max, workspace.palette, zone));
+    }
+    Ok(Exit::Converged)
+}
+
+/// All that is recorded of a post, oldest first.
+pub(super) fn of_post(ledger: Option<&Ledger>, id: &PostId) -> Result<Vec<Entry>, crate::ledger::Error> {
+    Ok(ledger.map(|ledger| ledger.read(Some(id), 0, POST_ENTRIES_MAX)).transpose()?.unwrap_or_default())
+}
+
 /// The latest entries, oldest first, read page by page.
 fn latest(ledger: &Ledger, arguments: &Arguments) -> Result<VecDeque<Entry>, crate::ledger::Error> {
     let mut latest = VecDeque::new();
     let mut after = 0;
     loop {
-        let page = ledger.read(arguments.id.as_ref(), after, PAGE)?;
+        let page = ledger.read(None, after, PAGE)?;
         let Some(last) = page.last() else { return Ok(latest) };
         after = last.seq;
         latest.extend(
             page.into_iter().filter(|e| arguments.requests || !matches!(e.event, Event::Request { .. })),
         );
-        let excess = latest.len().saturating_sub(arguments.limit);
+        let excess = latest.len().saturating_sub(arguments.limit.unwrap_or(ENTRIES));
         latest.drain(..excess);
     }
 }
@@ -119,7 +158,7 @@ fn because(what: String, why: &str) -> String {
     if why.is_empty() { what } else { format!("{what}: {why}") }
 }
 
-fn publication(change: &Change) -> String {
+pub(super) fn publication(change: &Change) -> String {
     match change {
         Change::Started { digest, revision, path, payload, .. } => {
             format!("started from {path}, revision {revision}, {} ({})", digest.short(), payload.what)

@@ -10,6 +10,7 @@ mod decisions;
 mod doctor;
 mod error;
 pub mod exit;
+mod explain;
 mod forget;
 mod init;
 mod log;

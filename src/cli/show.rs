@@ -7,16 +7,13 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::plan::{self, FORMAT_VERSION, Gates, zone};
 use super::workspace::{Book, Workspace};
-use super::{decisions, log, status, text, ui};
+use super::{decisions, explain, log, status, text, ui};
 use crate::domain::ids::PostId;
 use crate::domain::pause::pause_of;
 use crate::domain::plan::{Action, Planned};
 use crate::domain::publication::{Publication, State};
 use crate::ledger::Ledger;
 use crate::reconcile::desired::Loaded;
-
-/// A post's entries are a few dozen; a large upload has some hundreds.
-const ENTRIES_MAX: u32 = 10_000;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -40,8 +37,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         return Err(unknown(arguments, &loaded));
     }
     let pauses = decided.pauses;
-    let entries = ledger.map(|ledger| ledger.read(Some(&arguments.id), 0, ENTRIES_MAX)).transpose()?;
-    let entries = entries.unwrap_or_default();
+    let entries = log::of_post(ledger.as_ref(), &arguments.id)?;
     let of =
         |change: &Planned| recorded.iter().find(|p| p.post == change.post && p.account == change.account);
     if workspace.global.json {
@@ -53,11 +49,13 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
                 None => plan::planned_publication(c, None),
             })
             .collect();
+        let history = explain::document(&entries, usize::MAX);
         let entries: Vec<_> = entries.iter().map(log::document).collect();
         ui::print_json(&json!({
             "format_version": FORMAT_VERSION,
             "publications": publications,
             "changes": plan.changes,
+            "history": history,
             "entries": entries,
         }));
         return Ok(Exit::Converged);
@@ -86,7 +84,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     if !entries.is_empty() {
         ui::print("\n");
     }
-    ui::print(&entries.iter().map(|entry| log::line(entry, palette, &zone)).collect::<String>());
+    ui::print(&explain::describe(&entries, usize::MAX, palette, &zone));
     Ok(Exit::Converged)
 }
 

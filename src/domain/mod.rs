@@ -4,6 +4,7 @@ pub mod commit;
 pub mod diagnostic;
 pub mod event;
 pub mod grant;
+pub mod history;
 pub mod ids;
 pub mod limits;
 pub mod manifest;
