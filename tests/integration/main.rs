@@ -7,6 +7,7 @@ mod commands;
 mod contract;
 mod exceptions;
 mod faults;
+mod fuzz;
 mod history;
 mod hostile;
 mod login;

@@ -97,7 +97,17 @@ fn read(root: &Path) -> Sources {
             let name =
                 path.strip_prefix(root).expect("inside the project").to_string_lossy().replace('\\', "/");
             let kind = entry.file_type().expect("its type");
-            if matches!(name.as_str(), ".git" | "target" | "state" | "Cargo.lock") || kind.is_symlink() {
+            if matches!(
+                name.as_str(),
+                ".git"
+                    | "target"
+                    | "state"
+                    | "Cargo.lock"
+                    | "fuzz/target"
+                    | "fuzz/artifacts"
+                    | "fuzz/Cargo.lock"
+            ) || kind.is_symlink()
+            {
                 continue;
             } else if kind.is_dir() {
                 folders.push(path);

@@ -58,7 +58,8 @@ pub fn examine(path: &Path) -> Result<MediaFacts, ProbeError> {
     Ok(MediaFacts { stamp, digest, probe })
 }
 
-fn probe_reader<R: Read + Seek>(reader: R, len: u64) -> Result<Probe, ProbeError> {
+/// As [`probe`], of `len` bytes that lie anywhere: so that tests can feed it anything without a file.
+pub fn probe_reader<R: Read + Seek>(reader: R, len: u64) -> Result<Probe, ProbeError> {
     if len == 0 {
         return Err(ProbeError::Empty);
     }

@@ -27,6 +27,7 @@ mod observe;
 mod options;
 mod pace;
 mod prepare;
+pub mod replies;
 mod rules;
 mod stage;
 #[cfg(test)]

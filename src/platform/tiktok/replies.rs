@@ -1,0 +1,71 @@
+//! Reads a reply from its bytes alone, as a request's answer is read: so that tests can feed it anything without a
+//! server. Everything here leads to the functions that requests use.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+
+use super::client::{Client, operation};
+use super::types::{self, CreatorInfo, Init, Status, UserInfo, Videos};
+use super::{media, oauth};
+use crate::platform::http::{Decoded, Effect, Http, Reply};
+
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    CreatorInfo,
+    /// Any of the inits, and the address that it names for an upload.
+    Init,
+    Status,
+    UserInfo,
+    Videos,
+    Token,
+    Chunk,
+}
+
+impl Asked {
+    pub const ALL: [Asked; 7] = [
+        Asked::CreatorInfo,
+        Asked::Init,
+        Asked::Status,
+        Asked::UserInfo,
+        Asked::Videos,
+        Asked::Token,
+        Asked::Chunk,
+    ];
+}
+
+/// Whether the reply is a good one, and the platform's id of the request.
+pub fn read(asked: Asked, effect: Effect, reply: &Reply) -> Decoded<()> {
+    match asked {
+        Asked::CreatorInfo => api::<CreatorInfo>(operation::CREATOR_INFO, effect, reply, |_| Ok(())),
+        Asked::Init => api::<Init>(operation::VIDEO_INIT, effect, reply, |init| match init.upload_url {
+            Some(url) => TIKTOK.check_upload_url(&url).map(drop),
+            None => Ok(()),
+        }),
+        Asked::Status => api::<Status>(operation::STATUS, effect, reply, |status| {
+            let _ = (status.progress(), status.uploaded());
+            Ok(())
+        }),
+        Asked::UserInfo => api::<UserInfo>(operation::USER_INFO, effect, reply, |_| Ok(())),
+        Asked::Videos => api::<Videos>(operation::VIDEO_LIST, effect, reply, |_| Ok(())),
+        Asked::Token => {
+            let Decoded { result, log_id } = oauth::decode(operation::TOKEN, effect, reply);
+            let result = result.and_then(|body| oauth::read_grant(&body, Timestamp::UNIX_EPOCH));
+            Decoded { result: result.map(drop), log_id }
+        }
+        Asked::Chunk => Decoded { result: media::judge(effect, reply).map(drop), log_id: None },
+    }
+}
+
+static TIKTOK: LazyLock<Client> = LazyLock::new(|| Client::new(Http::default(), None));
+
+fn api<T: serde::de::DeserializeOwned>(
+    operation: &'static str,
+    effect: Effect,
+    reply: &Reply,
+    use_it: impl FnOnce(T) -> Result<(), crate::platform::Error>,
+) -> Decoded<()> {
+    let Decoded { result, log_id } = types::decode::<T>(operation, effect, reply);
+    Decoded { result: result.and_then(use_it), log_id }
+}
