@@ -11,6 +11,7 @@ mod fuzz;
 mod history;
 mod hostile;
 mod login;
+mod model;
 mod recover;
 mod rehearse;
 mod support;
