@@ -18,7 +18,7 @@ use super::exit::Exit;
 use super::notices;
 use super::plan::{self, Gates, PlanFile};
 use super::rehearsal::Rehearsing;
-use super::runtime;
+use super::runtime::{self, Stop};
 use super::status;
 use super::text;
 use super::ui::{self, Reporter};
@@ -69,7 +69,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     }
     let runtime = runtime::start()?;
     runtime.block_on(async {
-        let stop = runtime::listen_for_stop();
+        let stop = runtime::listen_while_preparing(workspace);
         // Without accounts there is nothing to rehearse, and nothing is written.
         if arguments.rehearse && workspace.project().project.is_some() {
             let rehearsing = Rehearsing::start(workspace).await?;
@@ -86,7 +86,7 @@ async fn reconcile(
     workspace: &Workspace,
     arguments: &Arguments,
     rehearsing: Option<&Rehearsing>,
-    mut stop: watch::Receiver<bool>,
+    stop: Stop,
 ) -> Result<Exit, Failure> {
     let book = Book::of(arguments.rehearse);
     let stand_in = rehearsing.map(Rehearsing::stand_in);
@@ -102,6 +102,7 @@ async fn reconcile(
     }
     workspace.check_selectors(&loaded, book)?;
     let mut ledger = workspace.write_ledger(book, project.as_ref(), "apply", arguments.new_ledger)?;
+    let mut stop = stop.begin_work();
     let vault = workspace.vault(book, &ledger)?;
     if let Some(rehearsing) = rehearsing {
         rehearsing.log_in(&mut ledger, &vault, &loaded, workspace.clock.now(), &actor)?;

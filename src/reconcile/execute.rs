@@ -40,8 +40,9 @@ use crate::ledger::vault::Vault;
 use crate::ledger::{self, Ledger, Rescue};
 use crate::platform::{Error, Job, Observation, Progress, RequestLog, Sent, Staged};
 
-/// How long a request in flight may go on after a stop was asked for; then it is left to the next run.
-const STOP_GRACE: Duration = Duration::from_secs(4);
+/// How long a request in flight may go on after a stop was asked for; then it is left to the next run. As long as the
+/// five seconds within which a stop is promised allow: a refresh that is cut off can cost the login.
+const STOP_GRACE: Duration = Duration::from_millis(4_500);
 
 /// All that executing needs.
 pub struct Engine {

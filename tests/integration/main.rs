@@ -14,6 +14,7 @@ mod login;
 mod model;
 mod recover;
 mod rehearse;
+mod stop;
 mod support;
 mod tidy;
 mod validate;
