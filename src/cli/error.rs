@@ -92,6 +92,8 @@ impl From<ledger::Error> for Failure {
             }
             E::Locked { .. } => (Exit::Locked, Some("wait until it has finished, or raise --lock-timeout")),
             E::Busy => (Exit::Temporary, Some("run again")),
+            E::FullDisk => (Exit::Temporary, Some("make room, then run again: nothing is sent twice")),
+            E::ReadOnly => (Exit::Error, Some("let this user write to the ledger and its folder")),
             _ => (Exit::Error, None),
         };
         let failure = Failure::new(exit, "the ledger cannot be used").cause(&error);

@@ -40,7 +40,8 @@ pub enum Error {
     /// Somebody wrote without the lock.
     #[error("the ledger changed behind our back: expected entry {}, found {}", expected.seq, found.seq)]
     HeadMoved { expected: Head, found: Head },
-    #[error("the disk is full")]
+    /// No room on the disk, or a quota, or a limit to the size of files.
+    #[error("the disk takes no more: it is full, or a quota or a limit to the size of files is reached")]
     FullDisk,
     #[error("the ledger can only be read")]
     ReadOnly,
@@ -76,7 +77,9 @@ impl fmt::Display for Foreign {
 impl Error {
     pub(super) fn io(path: &Path, source: std::io::Error) -> Error {
         match source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::FullDisk,
+            std::io::ErrorKind::StorageFull
+            | std::io::ErrorKind::QuotaExceeded
+            | std::io::ErrorKind::FileTooLarge => Error::FullDisk,
             std::io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnly,
             _ => Error::Io { path: path.to_owned(), source },
         }
@@ -92,6 +95,7 @@ impl From<rusqlite::Error> for Error {
             | Rusqlite::IntegralValueOutOfRange(..) => Error::Corrupt(error.to_string()),
             _ => match error.sqlite_error_code() {
                 Some(ErrorCode::DiskFull) => Error::FullDisk,
+                Some(ErrorCode::SystemIoFailure) if could_not_grow(&error) => Error::FullDisk,
                 Some(ErrorCode::ReadOnly) => Error::ReadOnly,
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy,
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
@@ -101,4 +105,12 @@ impl From<rusqlite::Error> for Error {
             },
         }
     }
+}
+
+/// SQLite calls a disk full only where the system says just that. A quota, a limit to the size of files, and no room
+/// for the memory that its processes share come as these.
+fn could_not_grow(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    matches!(code, Some(SQLITE_IOERR_SHMSIZE | SQLITE_IOERR_WRITE))
 }

@@ -16,5 +16,6 @@ mod recover;
 mod rehearse;
 mod stop;
 mod support;
+mod surroundings;
 mod tidy;
 mod validate;
