@@ -44,6 +44,9 @@ use crate::platform::{Error, Job, Observation, Progress, RequestLog, Sent, Stage
 /// five seconds within which a stop is promised allow: a refresh that is cut off can cost the login.
 const STOP_GRACE: Duration = Duration::from_millis(4_500);
 
+/// A clock that is kept right by slowing it down falls back by less than this between two looks.
+const DRIFT_MAX: SignedDuration = SignedDuration::from_secs(1);
+
 /// All that executing needs.
 pub struct Engine {
     pub ledger: Ledger,
@@ -142,10 +145,35 @@ struct Run<'a> {
     notify: &'a mut (dyn FnMut(Notice<'_>) + Send),
 }
 
+/// The time of day beside a clock that nobody can set, to notice when the former is put back.
+struct Pace {
+    wall: Timestamp,
+    steady: tokio::time::Instant,
+}
+
+impl Pace {
+    fn begin(wall: Timestamp) -> Pace {
+        Pace { wall, steady: tokio::time::Instant::now() }
+    }
+
+    /// By how much the clock was put back since it was last asked, if that is more than it drifts.
+    fn put_back(&mut self, now: Timestamp) -> Option<SignedDuration> {
+        let passed = SignedDuration::try_from(self.steady.elapsed()).unwrap_or(SignedDuration::MAX);
+        let expected = self.wall.saturating_add(passed).unwrap_or(Timestamp::MAX);
+        *self = Pace::begin(now);
+        Some(expected.duration_since(now)).filter(|back| *back > DRIFT_MAX)
+    }
+}
+
 impl Run<'_> {
     async fn until_settled(mut self, mut until: Until) -> Result<Summary, ledger::Error> {
         let mut listening = true;
+        let mut pace = Pace::begin(self.engine.clock.now());
         while !*until.stop.borrow() {
+            if let Some(back) = pace.put_back(self.engine.clock.now()) {
+                self.move_appointments(back);
+                until.deadline = until.deadline.saturating_sub(back).unwrap_or(Timestamp::MIN);
+            }
             let wake = self.start_all()?;
             let now = self.engine.clock.now();
             if self.tasks.is_empty() && wake.is_none_or(|at| at > until.deadline) {
@@ -160,6 +188,15 @@ impl Run<'_> {
             }
         }
         self.stop().await
+    }
+
+    /// A clock that was put back makes no wait longer than it was meant to be.
+    fn move_appointments(&mut self, back: SignedDuration) {
+        let earlier = |at: Timestamp| at.saturating_sub(back).unwrap_or(Timestamp::MIN);
+        for lane in &mut self.lanes {
+            lane.paced_until = lane.paced_until.map(earlier);
+            lane.items.iter_mut().for_each(|item| item.ready_at = earlier(item.ready_at));
+        }
     }
 
     /// Lets requests in flight reach the ledger, within the grace. A publish request that gets no answer in time

@@ -637,3 +637,36 @@ async fn a_clock_that_went_back_makes_no_wait_longer() {
     assert!(begun.elapsed() <= Duration::from_secs(400), "{:?}", begun.elapsed());
     assert_eq!(world.states(), ["p published", "q published", "r published"]);
 }
+
+/// A clock that is set to another time so many seconds after the start.
+fn set_after(seconds: i64, by: SignedDuration) -> Clock {
+    let begun = Instant::now();
+    Clock::from_fn(move || {
+        let now = start() + SignedDuration::try_from(begun.elapsed()).expect("short");
+        let is_set = now.duration_since(start()) >= SignedDuration::from_secs(seconds);
+        if is_set { now.saturating_add(by).expect("in range") } else { now }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_in_mid_run_neither_repeats_nor_holds_up() {
+    let hours = [-24 * 365 * 5, -24, -3, 3, 24, 24 * 365 * 5];
+    for by in hours.map(SignedDuration::from_hours) {
+        for seconds in 0..8 {
+            let fake = Fake::default();
+            fake.publish.lock().expect("lock").push_back(Err(error(ErrorKind::Ambiguous)));
+            fake.observe.lock().expect("lock").push_back(Ok(Observation::Working(json!(2), TAKES)));
+            let mut world = World::with_clock([("a", fake)], set_after(seconds, by));
+            world.desired = vec![desired("a", "p", "")];
+            let (begun, what) = (Instant::now(), format!("by {by} after {seconds} s"));
+            world.run(10).await;
+            assert!(begun.elapsed() < Duration::from_secs(11 * 60), "{what}: {:?}", begun.elapsed());
+            world.run(10).await;
+            assert_eq!(world.fake("a").seconds("publish").len(), 1, "{what}: {:?}", world.fake("a").seen());
+            // Only a token whose life is over according to the new time may be in the way.
+            if by < LIFE {
+                assert_eq!(world.states(), ["p published"], "{what}: {:?}", world.fake("a").seen());
+            }
+        }
+    }
+}
