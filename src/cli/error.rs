@@ -91,6 +91,9 @@ impl From<ledger::Error> for Failure {
                 (Exit::Ledger, Some("run `gitcast apply` once: it brings the ledger up to date"))
             }
             E::Locked { .. } => (Exit::Locked, Some("wait until it has finished, or raise --lock-timeout")),
+            E::HeadMoved { .. } => {
+                (Exit::Locked, Some("wait until the other one has finished, then run again"))
+            }
             E::Busy => (Exit::Temporary, Some("run again")),
             E::FullDisk => (Exit::Temporary, Some("make room, then run again: nothing is sent twice")),
             E::ReadOnly => (Exit::Error, Some("let this user write to the ledger and its folder")),

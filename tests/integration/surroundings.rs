@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gitcast::rehearsal::{AccountSetup, Action, Fault, Options};
 
-use crate::support::{Project, Server, fixture_path};
+use crate::support::{Project, Run, Server, fixture_path};
 
 const APPLY: [&str; 2] = ["apply", "--auto-approve"];
 /// What SQLite and the disk count in.
@@ -200,14 +200,14 @@ fn a_disk_that_is_full_at_any_moment_costs_time_only() {
             std::io::Write::write_all(&mut stderr, b"no user namespaces here: a full disk is not tested\n");
         return;
     }
-    let tally = run_all(FULL_DISK, (0, 160, 13));
+    let tally = run_all(FULL_DISK, (0, 60, 6));
     assert_met(&tally, &["nothing", "staging", "publishing"]);
     report("full disk", &tally);
 }
 
 #[test]
 fn files_that_may_not_grow_cost_time_only() {
-    let tally = run_all(SIZE_LIMIT, (1, 130, 13));
+    let tally = run_all(SIZE_LIMIT, (1, 56, 6));
     assert_met(&tally, &["nothing", "staging", "publishing"]);
     report("size limit", &tally);
 }
@@ -218,4 +218,97 @@ fn report(what: &str, tally: &BTreeMap<(Flow, i32, String), u32>) {
         let told = format!("{what}: {} cases, {tally:?}\n", tally.values().sum::<u32>());
         let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), told.as_bytes());
     }
+}
+
+/// How long what is waited for may take.
+const REACHED_MAX: Duration = Duration::from_secs(60);
+/// Long enough to be suspended in, short enough to wait for.
+const SLOW: Action = Action::Delay { ms: 700 };
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < REACHED_MAX, "never reached: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success(), "{signal}");
+}
+
+/// A process that is suspended while this request is answered.
+fn suspended(server: &Server, project: &Project, operation: &str) -> Child {
+    server.rehearsal.faults().add(Fault::next(operation, SLOW));
+    let child = project.spawn(&APPLY);
+    wait_until(operation, || server.requests(operation) == 1);
+    send("-STOP", &child);
+    child
+}
+
+fn woken(child: Child) -> Run {
+    send("-CONT", &child);
+    child.wait_with_output().expect("it ends").into()
+}
+
+#[test]
+fn a_suspended_process_that_was_robbed_of_its_lock_does_not_post_again() {
+    for (flow, operations) in [
+        (Flow::Draft, &["inbox_init", "upload", "status"][..]),
+        (Flow::Direct, &["creator_info", "video_init", "upload", "status"]),
+    ] {
+        for operation in operations {
+            let what = format!("{flow:?} {operation}");
+            let server = Server::start();
+            let project = server.project_of(&[flow.account()]);
+            flow.write(&project, &server);
+            let first = suspended(&server, &project, operation);
+            let run = project.run(&["apply", "--auto-approve", "--lock-timeout", "1s"]).expect(11);
+            assert!(run.stderr.contains(&format!("process {}", first.id())), "{what}: {run:?}");
+            // What a person might do who is tired of waiting.
+            std::fs::remove_file(project.path("state/lock")).expect("lock");
+            project.run(&APPLY).expect(0);
+            let run = woken(first);
+            assert_eq!(run.code, 11, "{what}: {run:?}");
+            assert!(run.stderr.contains("behind our back"), "{what}: {run:?}");
+            settle(&what, flow, &server, &project);
+        }
+    }
+}
+
+#[test]
+fn whoever_waits_takes_over_when_the_holder_is_killed() {
+    let server = Server::start();
+    let project = server.project_of(&["drafts"]);
+    project.draft("one");
+    let mut first = suspended(&server, &project, "upload");
+    let second = project.spawn(&APPLY);
+    first.kill().expect("SIGKILL");
+    first.wait().expect("dead");
+    let second: Run = second.wait_with_output().expect("it ends").into();
+    second.expect(0);
+    settle("takes over", Flow::Draft, &server, &project);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused_before_anything_is_sent() {
+    let server = Server::start();
+    let project = server.project_of(&["drafts"]);
+    project.draft("one");
+    if !can_mount() {
+        return;
+    }
+    let script = r#"
+mount --bind state state && mount -o remount,bind,ro state || exit 91
+"$2" apply --auto-approve 2> first.err > first.out; echo "first $?"
+"$2" status > /dev/null 2>&1; echo "status $?"
+"$2" plan > /dev/null 2>&1; echo "plan $?"
+"#;
+    let said = scripted(&project, script, 0);
+    let told = std::fs::read_to_string(project.path("first.err")).expect("stderr");
+    assert_eq!(said, "first 1\nstatus 0\nplan 0\n", "{told}");
+    assert!(told.contains("help: let this user write"), "{told}");
+    assert_eq!(server.rehearsal.requests().len(), 0);
+    settle("read only", Flow::Draft, &server, &project);
 }
