@@ -11,7 +11,7 @@ use crate::domain::event::{Entry, Event, GrantChange, Request};
 use crate::domain::grant::GrantRecord;
 use crate::domain::ids::{AccountName, PostId};
 use crate::domain::pause::Pause;
-use crate::domain::publication::{Change, Keep, Publication};
+use crate::domain::publication::{Change, Keep, Publication, State};
 
 /// How long the views remember requests and intents: twice the longest window that a platform counts in.
 pub(super) const REMEMBERED: SignedDuration = SignedDuration::from_hours(48);
@@ -69,6 +69,8 @@ fn publication(
     match change {
         Change::Started { .. } => start_work(db, seq, name)?,
         Change::Intended { .. } => remember_intent(db, at, name)?,
+        // Nothing came of it, so that it takes no room of the platform's daily limits.
+        Change::Absent { .. } if has_left(before.as_ref()) => forget_intent(db, name)?,
         _ => {}
     }
     if let Some(id) = &after.remote.id {
@@ -109,6 +111,18 @@ fn remember_intent(
     let sql = "INSERT INTO intents (account, at, post, started)
                SELECT account, ?3, post, started FROM work WHERE post = ?1 AND account = ?2";
     db.prepare_cached(sql)?.execute(params![post.as_str(), account.as_str(), time_text(at)])?;
+    Ok(())
+}
+
+/// Whether the publish request of this attempt was announced.
+fn has_left(publication: Option<&Publication>) -> bool {
+    publication.is_some_and(|p| matches!(p.state, State::Publishing | State::Unresolved | State::Accepted))
+}
+
+fn forget_intent(db: &Connection, (post, account): (&PostId, &AccountName)) -> Result<(), Error> {
+    let sql = "DELETE FROM intents WHERE rowid =
+               (SELECT max(rowid) FROM intents WHERE account = ?1 AND post = ?2)";
+    db.prepare_cached(sql)?.execute([account.as_str(), post.as_str()])?;
     Ok(())
 }
 

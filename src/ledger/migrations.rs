@@ -26,6 +26,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     ",
     // Pauses and decisions from files, as views.
     "",
+    // An intent that came to nothing is no intent.
+    "",
 ];
 
 /// The tables that are folded from events. `work.started` and `intents.started` are the entry that began the attempt

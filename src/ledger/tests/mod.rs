@@ -277,3 +277,29 @@ fn folding_anew_gives_the_same_views() {
     assert_eq!((ledger.publications().expect("read"), ledger.grants().expect("read")), before);
     assert_eq!(ledger.verify().expect("verify"), []);
 }
+
+#[test]
+fn an_attempt_that_proved_absent_takes_no_room_of_the_limits() {
+    let folder = Folder::new();
+    let mut ledger = folder.create();
+    let changes = published("one");
+    let is_intended =
+        |event: &Event| matches!(event, Event::Publication { change: Change::Intended { .. }, .. });
+    let intended = changes.iter().position(is_intended).expect("it is announced");
+    let reason = Reason::new("code", "message");
+    let absent = |checkpoint| Event::Publication {
+        post: post("one"),
+        account: account(),
+        change: Change::Absent { checkpoint, reason: reason.clone() },
+    };
+    let count = |ledger: &Ledger| ledger.intents_since(&account(), time(0)).expect("read").len();
+    ledger.append(time(1), "t", &changes[..=intended]).expect("append");
+    assert_eq!(count(&ledger), 1);
+    ledger.append(time(2), "t", &[absent(Some(serde_json::json!(1)))]).expect("append");
+    assert_eq!(count(&ledger), 0);
+    ledger.append(time(3), "t", &changes[intended..=intended]).expect("append");
+    assert_eq!(count(&ledger), 1, "the next attempt counts");
+    ledger.append(time(4), "t", &[absent(None)]).expect("append");
+    ledger.append(time(5), "t", &[absent(None)]).expect("append");
+    assert_eq!((count(&ledger), ledger.verify().expect("readable").len()), (0, 0));
+}
