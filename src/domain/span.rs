@@ -26,7 +26,9 @@ impl Span {
 }
 
 fn position(text: &str, offset: usize) -> (u32, u32) {
+    // No editor counts a byte order mark, and neither does the parser.
     let before = &text[..offset];
+    let before = before.strip_prefix('\u{feff}').unwrap_or(before);
     let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
     (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
@@ -62,6 +64,13 @@ mod tests {
         let span = Span::locate("a: é\nb: ü🎉x", 9, 13);
         assert_eq!((span.line, span.column), (2, 4));
         assert_eq!((span.end_line, span.end_column), (2, 5));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_character_of_the_first_line() {
+        let text = "\u{feff}id: x\nto: y";
+        let place = |at: usize| (Span::locate(text, at, at).line, Span::locate(text, at, at).column);
+        assert_eq!([0, 3, 4, 9, 10].map(place), [(1, 1), (1, 1), (1, 2), (2, 1), (2, 2)]);
     }
 
     #[test]
