@@ -59,13 +59,20 @@ fn utf8<'a>(bytes: &'a [u8], report: &Report) -> Option<&'a str> {
     None
 }
 
-/// YAML allows control characters nowhere, NUL above all; the parser would let some of them through.
+/// YAML allows control characters nowhere, NUL above all; the parser would let some of them through. A carriage return
+/// alone ends a line for YAML and not for whoever reviews it: what follows it looks like the end of a comment.
 fn check_characters(text: &str, report: &Report) -> Option<()> {
-    let forbidden = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}');
-    let Some((at, bad)) = text.char_indices().find(|(_, c)| forbidden(*c)) else { return Some(()) };
+    let forbidden = |at: usize, c: char| match c {
+        '\r' => !text[at..].starts_with("\r\n"),
+        c => c.is_control() && !matches!(c, '\t' | '\n' | '\u{85}'),
+    };
+    let Some((at, bad)) = text.char_indices().find(|(at, c)| forbidden(*at, *c)) else { return Some(()) };
     let span = Span::locate(text, at, at + bad.len_utf8());
     let message = format!("the control character U+{:04X} is not allowed", u32::from(bad));
-    report.error("control-character", span, message).help("remove it");
+    report.error("control-character", span, message).help(match bad {
+        '\r' => "end lines with U+000A, or with both",
+        _ => "remove it",
+    });
     None
 }
 

@@ -36,6 +36,29 @@ fn with(line: &str) -> String {
     format!("id: a\ntext: t\n{line}\nto: {{b: }}\n")
 }
 
+/// Two ways lead to a place: the parser's, and counting. They agree whatever ends a line or cannot be seen.
+#[test]
+fn lines_and_columns_agree_with_offsets() {
+    for unseen in ["\u{feff}", "\r", "\r\n", "\u{85}", "\u{2028}", "\t", "\u{a0}"] {
+        for text in [
+            format!("{unseen}id: a\nwhat: 1\n"),
+            format!("id: a{unseen}what: 1{unseen}odd: 1\n"),
+            format!("id: a\n{unseen}what: 1\n"),
+            format!("text: |{unseen} a{unseen} b\nwhat: {unseen} 1"),
+            format!("{unseen}id: x\twhat:\r\n"),
+        ] {
+            for found in read(text.as_bytes()).1 {
+                let Some(span) = found.span else { continue };
+                assert_eq!(
+                    crate::domain::span::Span::locate(&text, span.start, span.end),
+                    span,
+                    "{text:?} {found:?}"
+                );
+            }
+        }
+    }
+}
+
 type Expected = &'static [(&'static str, u32, u32)];
 
 #[test]
@@ -58,6 +81,7 @@ fn bad_manifests_are_reported_where_they_are_bad() {
         ("id: a\ntext: x\u{1}y\n", &[("control-character", 2, 8)]),
         ("id: a\ntext: \u{0}\n", &[("control-character", 2, 7)]),
         ("id: ü\u{7f}\n", &[("control-character", 1, 6)]),
+        ("id: a # fine\rrevision: 2\n", &[("control-character", 1, 13)]),
         // What YAML can and a manifest must not
         ("id: &x a\ntext: *x\nto: {b: }\n", &[("alias", 1, 5), ("alias", 2, 7)]),
         ("id: a\ntext: *bold\nto: {b: }\n", &[("alias", 2, 7)]),
