@@ -5,32 +5,51 @@
 //! and forgets. Two figures are compared: the time that the server sees, from the first chunk's head to the last
 //! answer, and the time that the whole process takes, where gitcast also plans, records each chunk on disk and asks
 //! for the status. Its scan's cache knows the video already, as `gitcast plan` has been run.
+//!
+//! Then an upload is killed, in truth by SIGKILL, and carried on by another process: what is sent again is counted.
 #![allow(clippy::print_stdout, reason = "figures are what a benchmark is for")]
 
 mod compare;
 mod sink;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use compare::{compare, peak_kib, report, wall};
+use compare::{compare, peak_kib, report, silent, wall};
 use sink::Sink;
+use sink::keeper::Keeper;
 
 const RUNS: usize = 7;
 const SIZE: u64 = 1_000_000_000;
 /// As the adapter cuts it.
 const CHUNK: u64 = 10_000_000;
+/// How long half of the upload may take.
+const KILL_TIMEOUT: Duration = Duration::from_secs(120);
+const SIGKILL: i32 = 9;
+/// The state folder that is killed upon.
+const STATE: &str = "state-killed";
 /// Files younger than this are not remembered by the scan's cache.
 const RACY: Duration = Duration::from_millis(2_100);
 /// Any that has not expired: the server does not look at it.
 const LOGIN: &str = r#"{"access_token":"a","refresh_token":"r","expires_in":86400,"refresh_expires_in":31536000,"open_id":"o","scope":"user.info.basic,video.upload","token_type":"Bearer"}"#;
 
 fn main() {
+    // `cargo bench --bench upload -- killed` leaves the comparisons out.
+    if !std::env::args().any(|argument| argument == "killed") {
+        compared();
+    }
+    killed();
+}
+
+fn compared() {
     let sink = Sink::start();
     let project = Project::new(&sink);
     let (mut ours, mut theirs, mut runs) = (Vec::new(), Vec::new(), 0..);
@@ -48,6 +67,60 @@ fn main() {
     report("1 GB, chunks alone", ("gitcast", &mut ours), ("curl", &mut theirs));
     println!("1 GB: gitcast apply has a peak of {} KiB", peak_kib(&mut project.apply(RUNS)));
     sink.take(SIZE);
+}
+
+/// An upload that is killed twice, in the middle of a chunk and when a chunk was sent and not answered, and carried on
+/// each time by another process.
+///
+/// # Panics
+/// If more than one chunk is sent again for a kill, or something else arrived than the file.
+fn killed() {
+    let keeper = Arc::new(Keeper::new(SIZE));
+    let sink = Sink::keeping(Arc::clone(&keeper));
+    let project = Project::new(&sink);
+    project.fresh_state(STATE);
+    let mut lost = Vec::new();
+    for cut in [SIZE / 2 + CHUNK / 2, SIZE / 4 * 3] {
+        let reached = keeper.cut_at(cut);
+        let mut child = silent(&mut project.again(STATE)).spawn().expect("the command starts");
+        let go_on = reached.recv_timeout(KILL_TIMEOUT).expect("the upload comes so far");
+        lost.push(not_kept(&keeper));
+        child.kill().expect("a child can be killed");
+        let status = child.wait().expect("a child can be waited for");
+        assert_eq!(status.signal(), Some(SIGKILL), "it was killed, and did not end by itself");
+        drop(go_on);
+    }
+    wall(&mut project.again(STATE));
+    lost.push(not_kept(&keeper));
+    assert_eq!(keeper.whole(), SIZE, "all of it has arrived");
+    assert!(keeper.digest() == digest(&project.path("content/large.mp4")), "what arrived is the file");
+    // The second kill and the end are at the end of a chunk: what is not kept then was sent in vain before.
+    let again = [lost[1], lost[2] - lost[1]];
+    for (bytes, kill) in again.into_iter().zip(1..) {
+        println!("1 GB: kill {kill}: {bytes} bytes sent again, {:.2} chunks", chunks(bytes));
+        assert!(bytes <= CHUNK, "at most one chunk is sent again");
+    }
+}
+
+/// Bytes that came and are not in a whole chunk.
+fn not_kept(keeper: &Keeper) -> u64 {
+    let (received, whole) = (keeper.received(), keeper.whole());
+    println!("1 GB: {received} bytes received, {whole} in whole chunks");
+    received - whole
+}
+
+#[expect(clippy::cast_precision_loss, reason = "it is for people")]
+fn chunks(bytes: u64) -> f64 {
+    bytes as f64 / CHUNK as f64
+}
+
+fn digest(path: &Path) -> [u8; 32] {
+    let (mut file, mut hash) = (fs::File::open(path).expect("video"), Sha256::new());
+    let mut block = vec![0; 1 << 20];
+    while let read @ 1.. = file.read(&mut block).expect("read") {
+        hash.update(&block[..read]);
+    }
+    hash.finalize().into()
 }
 
 /// A project with one draft of a video, and the same bytes cut for `curl`.
@@ -95,7 +168,6 @@ impl Project {
     }
 
     fn cut(&self, url: &str) {
-        use std::io::Read;
         let mut video = fs::File::open(self.path("content/large.mp4")).expect("video");
         let mut config = String::new();
         for first in (0..SIZE).step_by(usize::try_from(CHUNK).expect("small")) {
@@ -120,11 +192,20 @@ impl Project {
     /// With a ledger in which nothing is published yet, of its own.
     fn apply(&self, run: usize) -> Command {
         let state = format!("state-{run}");
-        fs::create_dir(self.path(&state)).expect("folder");
+        self.fresh_state(&state);
+        self.again(&state)
+    }
+
+    fn fresh_state(&self, state: &str) {
+        fs::create_dir(self.path(state)).expect("folder");
         for file in fs::read_dir(self.path("state")).expect("folder").map(|entry| entry.expect("entry")) {
-            fs::copy(file.path(), self.path(&state).join(file.file_name())).expect("copied");
+            fs::copy(file.path(), self.path(state).join(file.file_name())).expect("copied");
         }
-        self.gitcast(&state, &["apply", "--auto-approve"])
+    }
+
+    /// With what earlier runs left there.
+    fn again(&self, state: &str) -> Command {
+        self.gitcast(state, &["apply", "--auto-approve"])
     }
 
     fn gitcast(&self, state: &str, arguments: &[&str]) -> Command {

@@ -47,6 +47,6 @@ pub(crate) fn peak_kib(command: &mut Command) -> u64 {
     peak
 }
 
-fn silent(command: &mut Command) -> &mut Command {
+pub(crate) fn silent(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
 }

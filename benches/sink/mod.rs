@@ -5,6 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use keeper::Keeper;
+
+pub(crate) mod keeper;
+
 /// For reading what is thrown away: large, so that the server is not what is measured.
 const BUFFER_BYTES: usize = 512 * 1024;
 const DRAFT_IS_THERE: &str =
@@ -24,14 +28,25 @@ struct Seen {
 
 impl Sink {
     pub(crate) fn start() -> Sink {
+        Sink::start_with(None)
+    }
+
+    /// One that keeps what comes.
+    pub(crate) fn keeping(keeper: Arc<Keeper>) -> Sink {
+        Sink::start_with(Some(keeper))
+    }
+
+    fn start_with(keeper: Option<Arc<Keeper>>) -> Sink {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let seen = Arc::new(Mutex::default());
         let (shared, base) = (Arc::clone(&seen), url.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (seen, base) = (Arc::clone(&shared), base.clone());
-                std::thread::spawn(move || serve(stream.expect("a connection"), &base, &seen));
+                let (seen, base, keeper) = (Arc::clone(&shared), base.clone(), keeper.clone());
+                std::thread::spawn(move || {
+                    serve(stream.expect("a connection"), &base, &seen, keeper.as_deref())
+                });
             }
         });
         Sink { url, seen }
@@ -46,7 +61,7 @@ impl Sink {
 }
 
 /// Until the client closes the connection.
-fn serve(stream: TcpStream, base: &str, seen: &Mutex<Seen>) {
+fn serve(stream: TcpStream, base: &str, seen: &Mutex<Seen>, keeper: Option<&Keeper>) {
     stream.set_nodelay(true).expect("a socket option");
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, stream.try_clone().expect("a handle"));
     let (mut writer, mut buffer) = (stream, vec![0; BUFFER_BYTES]);
@@ -56,14 +71,22 @@ fn serve(stream: TcpStream, base: &str, seen: &Mutex<Seen>) {
             seen.lock().expect("no thread panics").first.get_or_insert_with(Instant::now);
         }
         let length = field(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        swallow(&mut reader, length, &mut buffer);
+        match keeper.filter(|_| is_chunk) {
+            None => swallow(&mut reader, length, &mut buffer),
+            Some(keeper) => {
+                let range = field(&head, "content-range").unwrap_or_default();
+                if !keeper.take(&mut reader, (first(range), length), &mut buffer) {
+                    return;
+                }
+            }
+        }
         let reply = match head.split(' ').nth(1).unwrap_or_default() {
             _ if is_chunk => stored(field(&head, "content-range").unwrap_or_default()),
             path if path.contains("init") => {
                 let data = format!(r#"{{"publish_id":"v_inbox_file~1","upload_url":"{base}/upload"}}"#);
                 json(&format!(r#"{{"data":{data},"error":{{"code":"ok","message":"","log_id":"1"}}}}"#))
             }
-            _ => json(DRAFT_IS_THERE),
+            _ => json(&keeper.map_or(DRAFT_IS_THERE.to_owned(), Keeper::status)),
         };
         if is_chunk {
             let mut seen = seen.lock().expect("no thread panics");
@@ -101,6 +124,12 @@ fn swallow(reader: &mut impl Read, length: u64, buffer: &mut [u8]) {
             Ok(read) => left -= read as u64,
         }
     }
+}
+
+/// `bytes 10-19/30` → 10.
+fn first(range: &str) -> u64 {
+    let first = range.trim_start_matches("bytes ").split('-').next();
+    first.and_then(|first| first.parse().ok()).expect("a range")
 }
 
 /// `bytes 0-9/30` → 206, `bytes 20-29/30` → 201.
