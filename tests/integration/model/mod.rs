@@ -34,10 +34,13 @@ use self::ops::Op;
 use self::world::{Tally, World};
 
 const CASES: u64 = 60;
+/// Tens of megabytes each, which takes seconds in an unoptimized build.
+const LARGE_CASES: u64 = 2;
 /// Cases at once; most of their time is the disk's and the loopback's.
 const WORKERS: usize = 3;
-/// A failing case is made smaller in so many steps at most.
+/// A failing case is made smaller in so many steps, and for so long, at most.
 const SHRINKS_MAX: u32 = 300;
+const SHRINK_MS_MAX: u32 = 60_000;
 
 /// One case, on a paused clock of its own. What went wrong, with what happened until then.
 fn run(ops: &[Op]) -> Result<Tally, String> {
@@ -113,4 +116,9 @@ fn random_histories_publish_each_post_once() {
     let enough = tally.deaths > 60 && tally.posts > tally.cases;
     let enough = enough && tally.settled_by_hand > 2 && tally.logins > 2 && tally.retries > 2;
     assert!(enough || tally.cases < 60, "{tally:?}");
+}
+
+#[test]
+fn random_interruptions_of_a_large_upload_publish_it_once() {
+    try_seeds(LARGE_CASES, ops::large);
 }

@@ -104,7 +104,7 @@ pub(super) enum Place {
 /// order most faults would meet nothing.
 pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
     let scene = prop_oneof![
-        4 => (write(), 0..4_usize, mostly_one(), 0..8_usize, go()).prop_map(|(write, request, times, what, go)| {
+        4 => (write(), 0..4_usize, mostly_one(), 0..10_usize, go()).prop_map(|(write, request, times, what, go)| {
             let fault = fitting(&write, request, times, what);
             vec![write, fault, go]
         }),
@@ -115,6 +115,21 @@ pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
         4 => op().prop_map(|op| vec![op]),
     ];
     prop::collection::vec(scene, 2..SCENES_MAX).prop_map(|scenes| scenes.concat())
+}
+
+/// One upload in several chunks, that is interrupted and goes on.
+pub(super) fn large() -> impl Strategy<Value = Vec<Op>> {
+    let write = Op::Write { post: 0, kind: Kind::Large, due_h: 0 };
+    let places = select(vec![Place::BeforeRequest, Place::AfterAnswer, Place::AfterCommit]);
+    let crash = (places, 2..9_u32).prop_map(|(place, nth)| Op::Crash { place, nth });
+    let trouble = (1..7_u32, 0..10_usize).prop_map(|(nth, what)| Op::Fault {
+        operation: "upload",
+        nth,
+        times: 1,
+        action: action("upload", what),
+    });
+    let troubles = prop::collection::vec(prop_oneof![2 => crash, 1 => trouble], 2..4);
+    troubles.prop_map(move |troubles| [vec![write.clone()], troubles].concat())
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -188,7 +203,7 @@ const OPERATIONS: [&str; 11] = [
 ];
 
 pub(super) fn fault() -> impl Strategy<Value = Op> {
-    (select(&OPERATIONS[..]), mostly_one(), mostly_one(), 0..8_usize).prop_map(
+    (select(&OPERATIONS[..]), mostly_one(), mostly_one(), 0..10_usize).prop_map(
         |(operation, nth, times, what)| Op::Fault { operation, nth, times, action: action(operation, what) },
     )
 }
@@ -217,9 +232,14 @@ fn action(operation: &str, what: usize) -> Action {
         5 if operation != "token" => Action::ExpireAccessToken,
         6 if operation == "upload" => Action::CutMidRequestBody { after: 1_000 },
         7 => Action::EffectThenStatus { code: 429, body: None },
+        8 => Action::EffectThenStatus { code: 200, body: Some(STRANGE.to_owned()) },
         _ => refusal(operation),
     }
 }
+
+/// A success, as far as its form goes, that lacks all that matters.
+const STRANGE: &str =
+    r#"{"data":{"publish_id":{"is":"another"},"status":7},"error":{"code":"ok","message":"","log_id":"1"}}"#;
 
 fn refusal(operation: &str) -> Action {
     let (code, body) = match operation {
