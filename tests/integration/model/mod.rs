@@ -58,8 +58,13 @@ fn variable(name: &str, otherwise: u64) -> u64 {
 
 /// The case of one seed; if it fails, the smallest that fails too.
 fn try_seed(seed: u64, strategy: &impl Strategy<Value = Vec<Op>>) -> Result<Tally, String> {
-    let config =
-        Config { cases: 1, failure_persistence: None, max_shrink_iters: SHRINKS_MAX, ..Config::default() };
+    let config = Config {
+        cases: 1,
+        failure_persistence: None,
+        max_shrink_iters: SHRINKS_MAX,
+        max_shrink_time: SHRINK_MS_MAX,
+        ..Config::default()
+    };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
