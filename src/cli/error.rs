@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use super::exit::Exit;
 use super::ui::Palette;
 use super::{text, ui};
+use crate::domain::recipient::IllegalRecipients;
 use crate::ledger;
 
 /// Why a command did not do its work.
@@ -109,7 +110,24 @@ impl From<ledger::Error> for Failure {
 
 impl From<ledger::vault::VaultError> for Failure {
     fn from(error: ledger::vault::VaultError) -> Failure {
-        Failure::new(Exit::Ledger, "the stored logins cannot be used").cause(&error)
+        use ledger::vault::VaultError as V;
+        let hint = match &error {
+            V::NotARecipient { .. } => {
+                "give one of these keys by GITCAST_KEY or state/key, or have its holder add yours: `gitcast auth recipients add NAME PUBLIC-KEY`"
+            }
+            V::NotDecryptable { .. } => "restore the key that sealed them, or log that account in again",
+            V::ListChanged { .. } => "restore the ledger from a backup, or log in again",
+            V::Taken { .. } => return Failure::error("the key cannot be written").cause(&error),
+            V::UnusableKey { .. } => return Failure::error("the public key cannot be used").cause(&error),
+            _ => return Failure::new(Exit::Ledger, "the stored logins cannot be used").cause(&error),
+        };
+        Failure::new(Exit::Ledger, "the stored logins cannot be used").cause(&error).hint(hint)
+    }
+}
+
+impl From<IllegalRecipients> for Failure {
+    fn from(error: IllegalRecipients) -> Failure {
+        Failure::error("the recipients cannot be changed so").cause(&error)
     }
 }
 

@@ -112,6 +112,9 @@ pub(super) fn document(entry: &Entry) -> serde_json::Value {
     if let Some(event) = event.as_object_mut() {
         event.remove("checkpoint");
         event.remove("sealed");
+        for recipient in event.get_mut("recipients").and_then(|r| r.as_array_mut()).into_iter().flatten() {
+            recipient.as_object_mut().map(|recipient| recipient.remove("wrapped"));
+        }
     }
     json!({
         "seq": entry.seq,
@@ -129,6 +132,11 @@ pub(super) fn line(entry: &Entry, palette: Palette, zone: &TimeZone) -> String {
         Event::Created { lineage } => ("ledger".to_owned(), format!("created, lineage {lineage}")),
         Event::Publication { post, account, change } => (format!("{post} → {account}"), publication(change)),
         Event::Grant { account, change } => (account.to_string(), grant(change)),
+        Event::Recipients(list) => {
+            let names: Vec<_> = list.recipients.iter().map(|r| r.name.as_str()).collect();
+            let what = format!("with data key {} they open for {}", list.epoch, names.join(", "));
+            ("logins".to_owned(), what)
+        }
         Event::Paused { scope, why, until } => {
             let until =
                 until.map_or("until resumed".to_owned(), |at| format!("until {}", ui::time(at, zone)));
@@ -195,6 +203,7 @@ fn grant(change: &GrantChange) -> String {
         GrantChange::Stored { generation, how, expires_at, .. } => {
             format!("login stored by {how}, generation {generation}, access until {expires_at}")
         }
+        GrantChange::Resealed { generation, .. } => format!("login sealed anew, generation {generation}"),
         GrantChange::Presented { generation } => format!("refreshing the login, generation {generation}"),
         GrantChange::Refused { generation, reason } => {
             format!("login refused, generation {generation}: {reason}")

@@ -20,7 +20,7 @@ use crate::domain::ids::{AccountName, PlatformId, PostId};
 use crate::domain::plan::{Desired, Plan};
 use crate::domain::project::Project;
 use crate::domain::url;
-use crate::ledger::vault::{KEY_VARIABLE, Key, Vault};
+use crate::ledger::vault::{KEY_VARIABLE, KeyPlace, Vault, VaultError};
 use crate::ledger::{Holder, Ledger};
 use crate::platform::Keys;
 use crate::platform::http::Http;
@@ -329,24 +329,35 @@ impl Workspace {
             .hint("if nothing was ever published from here: `gitcast apply --new-ledger`"))
     }
 
-    pub(super) fn vault(&self, book: Book, ledger: &Ledger) -> Result<Vault, Failure> {
-        let key = match book {
+    /// Where the key of a ledger's logins is.
+    pub(super) fn key_place(&self, book: Book) -> KeyPlace {
+        match book {
             Book::Real => {
-                Key::load_or_create(variable(KEY_VARIABLE).map(Secret::new).as_ref(), &self.state.join("key"))
+                KeyPlace { variable: variable(KEY_VARIABLE).map(Secret::new), file: self.state.join("key") }
             }
-            Book::Rehearsal => Key::load_or_create(None, &self.state.join("rehearsal.key")),
-        };
-        let key = key.map_err(|error| {
-            Failure::new(Exit::Ledger, "the key of the stored logins cannot be used").cause(&error)
-        })?;
-        Ok(Vault::new(key, ledger.lineage()))
+            Book::Rehearsal => KeyPlace { variable: None, file: self.state.join("rehearsal.key") },
+        }
     }
 
-    /// As [`vault`](Self::vault), and makes no key where there is none.
+    /// What opens the logins of a ledger that is open for writing; makes a key where there never was one.
+    pub(super) fn vault(&self, book: Book, ledger: &Ledger) -> Result<Vault, Failure> {
+        let recipients = ledger.recipients()?;
+        let key = self.key_place(book).load_or_create(recipients.as_ref());
+        Ok(key.and_then(|key| Vault::of(key, ledger.lineage(), recipients))?)
+    }
+
+    /// As [`vault`](Self::vault), and writes nothing.
     pub(super) fn existing_vault(&self, book: Book, ledger: &Ledger) -> Result<Vault, Failure> {
-        let variable = variable(KEY_VARIABLE).map(Secret::new).filter(|_| book == Book::Real);
-        let file = self.state.join(if book == Book::Real { "key" } else { "rehearsal.key" });
-        Ok(Vault::new(Key::load(variable.as_ref(), &file)?, ledger.lineage()))
+        let open = || -> Result<Result<Vault, VaultError>, Failure> {
+            let recipients = ledger.recipients()?;
+            let key = self.key_place(book).load(recipients.as_ref());
+            Ok(key.and_then(|key| Vault::of(key, ledger.lineage(), recipients)))
+        };
+        Ok(match open()? {
+            // Another process may have changed the key between our two looks.
+            Err(VaultError::NotARecipient { .. }) => open()?,
+            other => other,
+        }?)
     }
 
     /// Who acts, for the record: the command, the person as git or the CI service names them, and the CI run.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{AccountName, ContentDigest, PostId};
 use super::pause::Scope;
 use super::publication::Change;
+use super::recipient::Recipients;
 use super::retry::ErrorKind;
 
 /// One thing that happened.
@@ -25,6 +26,8 @@ pub enum Event {
         #[serde(flatten)]
         change: GrantChange,
     },
+    /// Who can open the logins from now on, all of them.
+    Recipients(Recipients),
     /// A person stops what would be sent; a later pause of the same scope replaces this one.
     Paused {
         #[serde(flatten)]
@@ -76,6 +79,8 @@ pub enum GrantChange {
         /// `import`, `refresh`, `login`.
         how: String,
     },
+    /// The tokens of this generation under another key; nothing else of them changed.
+    Resealed { generation: u64, sealed: String },
     /// The refresh token of this generation is about to be sent.
     Presented { generation: u64 },
     /// The platform does not accept this generation any more: a person must log in.
@@ -161,6 +166,19 @@ mod tests {
         let event: Event = serde_json::from_str(&text).expect("reads");
         assert!(matches!(&event, Event::Publication { change: Change::Started { commit: None, .. }, .. }));
         assert_eq!(serde_json::to_string(&event).expect("writes"), text);
+    }
+
+    #[test]
+    fn recipients_survive_their_text_form() {
+        use crate::domain::recipient::{PublicKey, Recipient};
+        let public_key = PublicKey([7; 32]);
+        let recipient = Recipient { name: "ann".parse().expect("name"), public_key, wrapped: "00".into() };
+        let list = Recipients { epoch: 1, by: public_key, recipients: vec![recipient] };
+        let change = GrantChange::Resealed { generation: 3, sealed: "02".into() };
+        for event in [Event::Recipients(list), Event::Grant { account: "a".parse().expect("name"), change }] {
+            let text = serde_json::to_string(&event).expect("serialize");
+            assert_eq!(serde_json::from_str::<Event>(&text).expect("parse"), event, "{text}");
+        }
     }
 
     #[test]

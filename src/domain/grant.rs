@@ -132,6 +132,9 @@ impl GrantRecord {
                 presented_at: None,
                 refused: None,
             },
+            GrantChange::Resealed { generation, sealed } => {
+                GrantRecord { sealed: sealed.clone(), ..current("resealed", *generation)? }
+            }
             GrantChange::Presented { generation } => {
                 GrantRecord { presented_at: Some(at), ..current("presented", *generation)? }
             }
@@ -285,6 +288,13 @@ mod tests {
         assert!(apply(Some(&one), GrantChange::Presented { generation: 2 }).is_err());
         let presented = apply(Some(&one), GrantChange::Presented { generation: 1 }).expect("presented");
         assert_eq!(presented.presented_at, Some(at));
+        let resealed = |generation| GrantChange::Resealed { generation, sealed: "02".into() };
+        for generation in [0, 2] {
+            assert!(apply(Some(&presented), resealed(generation)).is_err());
+        }
+        assert!(apply(None, resealed(1)).is_err());
+        let sealed = GrantRecord { sealed: "02".into(), ..presented.clone() };
+        assert_eq!(apply(Some(&presented), resealed(1)), Ok(sealed), "and nothing else");
         let reason = "invalid_grant".to_owned();
         let refused =
             apply(Some(&presented), GrantChange::Refused { generation: 1, reason }).expect("refused");

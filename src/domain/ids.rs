@@ -87,6 +87,11 @@ name! {
     AccountName
 }
 
+name! {
+    /// Whose key opens the logins, under a name of the user's choosing; same form as a post id.
+    RecipientName
+}
+
 /// The platforms that have an adapter.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,

@@ -14,6 +14,7 @@ pub mod payload;
 pub mod plan;
 pub mod project;
 pub mod publication;
+pub mod recipient;
 pub mod resolution;
 pub mod retry;
 pub mod schema;

@@ -9,6 +9,7 @@ use super::Head;
 use super::lock::Holder;
 use crate::domain::grant::IllegalGrantChange;
 use crate::domain::publication::IllegalTransition;
+use crate::domain::recipient::IllegalRecipients;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -37,6 +38,8 @@ pub enum Error {
     Illegal(#[from] IllegalTransition),
     #[error(transparent)]
     IllegalGrant(#[from] IllegalGrantChange),
+    #[error(transparent)]
+    IllegalRecipients(#[from] IllegalRecipients),
     /// Somebody wrote without the lock.
     #[error("the ledger changed behind our back: expected entry {}, found {}", expected.seq, found.seq)]
     HeadMoved { expected: Head, found: Head },

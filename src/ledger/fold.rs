@@ -29,6 +29,10 @@ pub(super) fn fold(
         Event::Created { .. } => Err(Error::Corrupt(format!("entry {seq} names a lineage again"))),
         Event::Publication { post, account, change } => publication(db, seq, at, (post, account), change),
         Event::Grant { account, change } => grant(db, at, account, change),
+        Event::Recipients(list) => {
+            list.check(rows::recipients(db)?.as_ref())?;
+            rows::store_recipients(db, list)
+        }
         Event::Request { account, request, .. } => remember_request(db, account, request),
         Event::Paused { scope, why, until } => {
             let (scope, why, by) = (scope.clone(), why.clone(), actor.to_owned());

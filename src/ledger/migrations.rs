@@ -28,6 +28,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "",
     // An intent that came to nothing is no intent.
     "",
+    // Recipients, as a view.
+    "",
 ];
 
 /// The tables that are folded from events. `work.started` and `intents.started` are the entry that began the attempt
@@ -72,6 +74,14 @@ const VIEWS_SQL: &str = "
         presented_at        TEXT,
         refused             TEXT
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE recipients (
+        name        TEXT NOT NULL PRIMARY KEY,
+        position    INTEGER NOT NULL,
+        public_key  TEXT NOT NULL,
+        wrapped     TEXT NOT NULL,
+        epoch       INTEGER NOT NULL,
+        author      TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE pauses (
         scope   TEXT NOT NULL PRIMARY KEY,
         why     TEXT NOT NULL,
@@ -110,6 +120,7 @@ pub(super) const VIEWS: &[(&str, &str)] = &[
     ("requests", "account, sent_at, operation"),
     ("intents", "account, at, post, started"),
     ("remotes", "account, remote_id"),
+    ("recipients", "position"),
     ("pauses", "scope"),
     ("decisions", "digest"),
 ];

@@ -28,6 +28,7 @@ use crate::domain::ids::{AccountName, ContentDigest, PostId};
 use crate::domain::pause::Pause;
 use crate::domain::payload::Payload;
 use crate::domain::publication::{Change, Publication, Work};
+use crate::domain::recipient::Recipients;
 
 mod chain;
 mod error;
@@ -266,6 +267,11 @@ impl Ledger {
 
     pub fn grant(&self, account: &AccountName) -> Result<Option<GrantRecord>, Error> {
         rows::find_grant(&self.db, account)
+    }
+
+    /// Who can open the logins; `None` where they are sealed with one key for all.
+    pub fn recipients(&self) -> Result<Option<Recipients>, Error> {
+        rows::recipients(&self.db)
     }
 
     /// All pauses, those that are over included.

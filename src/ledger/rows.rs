@@ -13,6 +13,7 @@ use crate::domain::grant::GrantRecord;
 use crate::domain::ids::{AccountName, ContentDigest, PostId};
 use crate::domain::pause::{Pause, Scope};
 use crate::domain::publication::{Publication, Reason, Remote};
+use crate::domain::recipient::{Recipient, Recipients};
 
 macro_rules! publication_columns {
     () => {
@@ -174,6 +175,40 @@ pub(super) fn store_grant(db: &Connection, g: &GrantRecord) -> Result<(), Error>
         g.presented_at.map(time_text),
         g.refused,
     ])?;
+    Ok(())
+}
+
+/// Who can open the logins. `None`: whoever has the one key.
+pub(super) fn recipients(db: &Connection) -> Result<Option<Recipients>, Error> {
+    let sql = "SELECT name, public_key, wrapped, epoch, author FROM recipients ORDER BY position";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut found = statement.query([])?;
+    let mut list: Option<Recipients> = None;
+    while let Some(row) = found.next()? {
+        let recipient =
+            Recipient { name: parsed(row, 0)?, public_key: parsed(row, 1)?, wrapped: row.get(2)? };
+        match &mut list {
+            Some(list) => list.recipients.push(recipient),
+            None => {
+                let (epoch, by) = (number(row, 3)?, parsed(row, 4)?);
+                list = Some(Recipients { epoch, by, recipients: vec![recipient] });
+            }
+        }
+    }
+    Ok(list)
+}
+
+/// In place of all that were there.
+pub(super) fn store_recipients(db: &Connection, list: &Recipients) -> Result<(), Error> {
+    db.prepare_cached("DELETE FROM recipients")?.execute([])?;
+    let sql = "INSERT INTO recipients (name, position, public_key, wrapped, epoch, author)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let mut statement = db.prepare_cached(sql)?;
+    for (recipient, position) in list.recipients.iter().zip(0i64..) {
+        let Recipient { name, public_key, wrapped } = recipient;
+        let (key, author) = (public_key.to_string(), list.by.to_string());
+        statement.execute(params![name.as_str(), position, key, wrapped, integer(list.epoch), author])?;
+    }
     Ok(())
 }
 

@@ -92,7 +92,12 @@ fn views(db: &Connection) -> Result<Vec<Problem>, Error> {
     migrations::create_views(&fresh)?;
     match fold::fold_all(db, &fresh) {
         Ok(()) => {}
-        Err(error @ (Error::Corrupt(_) | Error::Illegal(_) | Error::IllegalGrant(_))) => {
+        Err(
+            error @ (Error::Corrupt(_)
+            | Error::Illegal(_)
+            | Error::IllegalGrant(_)
+            | Error::IllegalRecipients(_)),
+        ) => {
             return Ok(vec![Problem::Event(error.to_string())]);
         }
         Err(error) => return Err(error),

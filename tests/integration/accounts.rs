@@ -34,7 +34,8 @@ fn log_in_since(server: &Server, project: &Project, account: &str, age: SignedDu
         subject: text("open_id"),
     };
     let mut ledger = writer(project);
-    let key = Key::load_or_create(None, &project.path("state/key")).expect("a key");
+    let file = project.path("state/key");
+    let key = Key::from_file(&file).or_else(|_| Key::create(&file)).expect("a key");
     let name = account.parse().expect("a name");
     let generation = ledger.grant(&name).expect("readable").map_or(0, |record| record.generation) + 1;
     let vault = Vault::new(key, ledger.lineage());

@@ -16,8 +16,11 @@ use crate::domain::publication::{Reason, Remote, State};
 mod exceptions;
 mod figures;
 mod marker;
+#[cfg(target_os = "linux")]
+mod memory;
 mod opening;
 mod processes;
+mod recipients;
 mod tampering;
 mod vault;
 

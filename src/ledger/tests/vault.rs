@@ -3,49 +3,86 @@
 use std::fs;
 
 use super::*;
-use crate::domain::grant::Grant;
-use crate::ledger::vault::{Key, KeySource, Place, Vault, VaultError, open, seal};
+use crate::domain::grant::{Grant, GrantRecord};
+use crate::domain::ids::hex;
+use crate::ledger::vault::{Format, Key, KeyPlace, KeySource, Place, Sealer, Vault, VaultError};
 use crate::secret::Secret;
 
-fn key(digit: char) -> Key {
-    let digits = Secret::new(digit.to_string().repeat(64));
-    Key::load(Some(&digits), Path::new("unused")).expect("key")
+pub(super) fn key(digit: char) -> Key {
+    Key::parse(&digit.to_string().repeat(64), KeySource::Variable).expect("key")
 }
 
-fn sealed(key: &Key, place: Place<'_>) -> String {
-    seal(key, place, &Secret::new("the-access"), Some(&Secret::new("the-\"refresh"))).expect("seal")
+const A: Sealer<'_> = Sealer { format: Format::OwnKey, key: &[0xaa; 32] };
+const B: Sealer<'_> = Sealer { format: Format::OwnKey, key: &[0xbb; 32] };
+
+fn sealed(sealer: Sealer<'_>, place: Place<'_>) -> String {
+    sealer.seal(place, &Secret::new("the-access"), Some(&Secret::new("the-\"refresh"))).expect("seal")
+}
+
+pub(super) fn grant(access: &str) -> Grant {
+    Grant {
+        access: Secret::new(access),
+        refresh: None,
+        expires_at: time(100),
+        refresh_expires_at: Some(time(200)),
+        scopes: vec!["x".into()],
+        subject: "me".into(),
+    }
+}
+
+/// Records a login and gives it as recorded.
+pub(super) fn log_in(ledger: &mut Ledger, vault: &Vault, account: &AccountName, access: &str) -> GrantRecord {
+    let generation = ledger.grant(account).expect("read").map_or(0, |grant| grant.generation) + 1;
+    let change = vault
+        .stored(account, generation, &grant(access), "https://example.com".into(), "import")
+        .expect("seal");
+    ledger.append(time(1), "t", &[Event::Grant { account: account.clone(), change }]).expect("append");
+    ledger.grant(account).expect("read").expect("there")
 }
 
 #[test]
 fn what_is_sealed_opens_again_and_shows_nothing() {
     let account = account();
     let place = Place { lineage: "line", account: &account, generation: 3 };
-    let text = sealed(&key('a'), place);
+    let text = sealed(A, place);
     assert!(text.starts_with("01") && text.bytes().all(|b| b.is_ascii_hexdigit()));
-    let (access, refresh) = open(&key('a'), place, &text).expect("open");
+    let (access, refresh) = A.open(place, &text).expect("open");
     assert_eq!(access.expose(), "the-access");
     assert_eq!(refresh.expect("refresh").expose(), "the-\"refresh");
-    assert_ne!(text, sealed(&key('a'), place), "each with a nonce of its own");
-    let alone = seal(&key('a'), place, &access, None).expect("seal");
-    assert_eq!(open(&key('a'), place, &alone).expect("open").1, None);
+    assert_ne!(text, sealed(A, place), "each with a nonce of its own");
+    let alone = A.seal(place, &access, None).expect("seal");
+    assert_eq!(A.open(place, &alone).expect("open").1, None);
     assert_eq!(format!("{:?}", key('a')), "Key(from GITCAST_KEY)");
+    assert_eq!(format!("{:?}", Vault::new(key('a'), "line")), "Vault(Key(from GITCAST_KEY))");
 }
 
 #[test]
 fn sealed_tokens_open_in_no_other_place_and_with_no_other_key() {
     let (own, other): (AccountName, AccountName) = (account(), "other".parse().expect("name"));
     let place = Place { lineage: "line", account: &own, generation: 3 };
-    let text = sealed(&key('a'), place);
-    for (what, key, place) in [
-        ("key", key('b'), place),
-        ("lineage", key('a'), Place { lineage: "lime", ..place }),
-        ("account", key('a'), Place { account: &other, ..place }),
-        ("generation", key('a'), Place { generation: 4, ..place }),
+    let text = sealed(A, place);
+    for (what, sealer, place) in [
+        ("key", B, place),
+        ("format", Sealer { format: Format::DataKey, ..A }, place),
+        ("lineage", A, Place { lineage: "lime", ..place }),
+        ("account", A, Place { account: &other, ..place }),
+        ("generation", A, Place { generation: 4, ..place }),
     ] {
-        let refused = open(&key, place, &text).expect_err(what);
-        assert!(matches!(refused, VaultError::NotDecryptable { .. }), "{what}");
-        assert!(refused.to_string().contains("GITCAST_KEY"), "{refused}");
+        assert!(sealer.open(place, &text).is_none(), "{what}");
     }
+}
+
+/// The format is as it was before there were recipients; sealed by another implementation of the cipher.
+#[test]
+fn the_first_format_still_opens() {
+    let text = concat!(
+        "01000102030405060708090a0b0c0d0e0f10111213141516171b0776534eb6d2ad4dff0168182c9b3109e89c9625973a",
+        "fe1620ca9cb5f234cbf2e976d371e1e084c53eb6ba513337e338727ed29fac61a327b020eeda390dfc70",
+    );
+    let account = account();
+    let (access, refresh) =
+        A.open(Place { lineage: "line", account: &account, generation: 3 }, text).expect("open");
+    assert_eq!((access.expose(), refresh.expect("refresh").expose()), ("the-access", "the-\"refresh"));
 }
 
 #[test]
@@ -53,22 +90,18 @@ fn a_grant_goes_into_the_ledger_and_comes_back() {
     let folder = Folder::new();
     let mut ledger = folder.create();
     let vault = Vault::new(key('a'), ledger.lineage());
-    let grant = Grant {
-        access: Secret::new("the-access"),
-        refresh: None,
-        expires_at: time(100),
-        refresh_expires_at: Some(time(200)),
-        scopes: vec!["x".into()],
-        subject: "me".into(),
-    };
-    let change = vault.stored(&account(), 1, &grant, "https://example.com".into(), "import").expect("seal");
-    ledger.append(time(1), "t", &[Event::Grant { account: account(), change }]).expect("append");
-    let record = ledger.grant(&account()).expect("read").expect("there");
+    let grant = grant("the-access");
+    let record = log_in(&mut ledger, &vault, &account(), "the-access");
     let back = vault.open(&record).expect("open");
     assert_eq!((back.access.expose(), back.refresh), ("the-access", None));
     assert_eq!((back.expires_at, back.refresh_expires_at), (grant.expires_at, grant.refresh_expires_at));
     assert_eq!((back.scopes, back.subject), (grant.scopes, grant.subject));
     assert!(Vault::new(key('a'), "another").open(&record).is_err());
+    let refused = Vault::new(key('b'), ledger.lineage()).open(&record).expect_err("another key");
+    assert!(matches!(refused, VaultError::NotDecryptable { .. }), "{refused}");
+    for part in ["GITCAST_KEY", &key('b').public().short(), "another key", "brand"] {
+        assert!(refused.to_string().contains(part), "{part}: {refused}");
+    }
     drop(ledger);
     let bytes = fs::read(folder.ledger()).expect("read");
     assert!(!bytes.windows(10).any(|window| window == b"the-access"), "in clear on the disk");
@@ -78,34 +111,61 @@ fn a_grant_goes_into_the_ledger_and_comes_back() {
 fn no_changed_byte_opens() {
     let account = account();
     let place = Place { lineage: "line", account: &account, generation: 3 };
-    let text = sealed(&key('a'), place);
+    let text = sealed(A, place);
     for i in 0..text.len() {
         let mut changed = text.clone();
         changed.replace_range(i..=i, if &text[i..=i] == "0" { "1" } else { "0" });
-        open(&key('a'), place, &changed).expect_err("changed");
-        open(&key('a'), place, &text[..i]).expect_err("cut short");
+        assert!(A.open(place, &changed).is_none(), "digit {i} changed");
+        assert!(A.open(place, &text[..i]).is_none(), "cut short at {i}");
     }
-    open(&key('a'), place, "zz").expect_err("no digits");
+    assert!(A.open(place, "zz").is_none(), "no digits");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_tokens_come_back(access: String, refresh: Option<String>, key: [u8; 32]) {
+        let account = account();
+        let place = Place { lineage: "line", account: &account, generation: 1 };
+        let sealer = Sealer { format: Format::DataKey, key: &key };
+        let (access, refresh) = (Secret::new(access), refresh.map(Secret::new));
+        let text = sealer.seal(place, &access, refresh.as_ref()).expect("seal");
+        proptest::prop_assert_eq!(sealer.open(place, &text), Some((access, refresh)));
+    }
+
+    #[test]
+    fn bytes_that_nobody_sealed_do_not_open(bytes: Vec<u8>, text: String) {
+        let account = account();
+        let place = Place { lineage: "line", account: &account, generation: 1 };
+        for format in [Format::OwnKey, Format::DataKey] {
+            let sealer = Sealer { format, ..A };
+            let forged = hex(&[&[format as u8], bytes.as_slice()].concat());
+            proptest::prop_assert!(sealer.open(place, &forged).is_none());
+            proptest::prop_assert!(sealer.open(place, &text).is_none());
+        }
+    }
 }
 
 #[test]
 fn a_key_file_is_made_once_for_its_owner_only() {
     let folder = Folder::new();
     let path = folder.0.path().join("key");
-    let account = account();
-    let place = Place { lineage: "line", account: &account, generation: 1 };
-    let missing = Key::load(None, &path).expect_err("no key");
+    let at = |file: &Path| KeyPlace { variable: None, file: file.to_owned() };
+    let missing = at(&path).load(None).expect_err("no key");
     assert!(matches!(missing, VaultError::NoKey { .. }));
-    let text = sealed(&Key::load_or_create(None, &path).expect("create"), place);
+    let made = at(&path).load_or_create(None).expect("create").public();
     let bytes = fs::read(&path).expect("read");
     assert_eq!(bytes.len(), 65);
-    let again = Key::load_or_create(None, &path).expect("load");
-    assert_eq!(again.source(), &KeySource::File(path.clone()));
-    open(&again, place, &text).expect("the same key");
+    let again = at(&path).load_or_create(None).expect("load");
+    assert_eq!((again.source(), again.public()), (&KeySource::File(path.clone()), made));
     assert_eq!(fs::read(&path).expect("read"), bytes);
-    let from_variable = Secret::new(String::from_utf8(bytes).expect("text"));
-    let from_variable = Key::load(Some(&from_variable), Path::new("unused")).expect("key");
-    open(&from_variable, place, &text).expect("the same key, from the variable");
+    let variable = Some(Secret::new(String::from_utf8(bytes.clone()).expect("text")));
+    let from_variable = KeyPlace { variable, file: "unused".into() }.load(None).expect("key");
+    assert_eq!((from_variable.source(), from_variable.public()), (&KeySource::Variable, made));
+    let taken = Key::create(&path).expect_err("never written over");
+    assert!(matches!(taken, VaultError::Taken { .. }), "{taken}");
+    assert_eq!(fs::read(&path).expect("read"), bytes);
 }
 
 #[test]
@@ -113,18 +173,19 @@ fn keys_that_are_none_are_refused_and_not_replaced() {
     let folder = Folder::new();
     let path = folder.0.path().join("key");
     for digits in ["", "ab", &"g".repeat(64), &"a".repeat(65), &"a".repeat(66), &"ä".repeat(32)] {
-        let variable = Key::load(Some(&Secret::new(digits)), &path).expect_err("variable");
+        let variable = KeyPlace { variable: Some(Secret::new(digits)), file: path.clone() };
+        let variable = variable.load(None).expect_err("variable");
         assert!(matches!(variable, VaultError::InvalidKey(KeySource::Variable)), "{variable}");
         write_owner_only(&path, digits.as_bytes());
-        let file = Key::load_or_create(None, &path).expect_err("file");
+        let file = KeyPlace { variable: None, file: path.clone() }.load_or_create(None).expect_err("file");
         assert!(matches!(file, VaultError::InvalidKey(KeySource::File(_))), "{file}");
         assert_eq!(fs::read(&path).expect("read"), digits.as_bytes());
     }
     write_owner_only(&path, &[0xff; 64]);
-    assert!(matches!(Key::load(None, &path), Err(VaultError::InvalidKey(_))));
+    assert!(matches!(Key::from_file(&path), Err(VaultError::InvalidKey(_))));
 }
 
-fn write_owner_only(path: &Path, bytes: &[u8]) {
+pub(super) fn write_owner_only(path: &Path, bytes: &[u8]) {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     super::super::open::owner_only(&mut options);
@@ -137,11 +198,11 @@ fn a_key_that_others_can_read_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     let path = folder.0.path().join("key");
-    Key::load_or_create(None, &path).expect("create");
+    Key::create(&path).expect("create");
     assert_eq!(fs::metadata(&path).expect("metadata").permissions().mode() & 0o777, 0o600);
     for mode in [0o640, 0o604, 0o660] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
-        let refused = Key::load(None, &path).expect_err("exposed");
+        let refused = Key::from_file(&path).expect_err("exposed");
         assert!(refused.to_string().contains(&format!("{mode:04o}")), "{refused}");
     }
 }

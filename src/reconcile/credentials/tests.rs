@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::grant::TokenModel;
-use crate::ledger::vault::Key;
+use crate::ledger::vault::{Key, KeySource};
 use crate::secret::Secret;
 
 const MINUTE: i64 = 60;
@@ -35,7 +35,7 @@ fn at(second: i64) -> Timestamp {
 impl Account {
     fn new(care: TokenCare, access_s: i64, refresh_s: Option<i64>, has_refresh: bool) -> Account {
         let name: AccountName = "brand".parse().expect("name");
-        let key = Key::load(Some(&Secret::new("ab".repeat(32))), std::path::Path::new("")).expect("key");
+        let key = Key::parse(&"ab".repeat(32), KeySource::Variable).expect("key");
         let vault = Vault::new(key, "lineage");
         let origin = "https://example.com".to_owned();
         let record = GrantRecord {

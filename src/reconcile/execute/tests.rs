@@ -21,7 +21,7 @@ use crate::domain::project::Policy;
 use crate::domain::publication::Remote;
 use crate::domain::retry::{BACKOFF_MAX, ErrorKind};
 use crate::ledger::Holder;
-use crate::ledger::vault::Key;
+use crate::ledger::vault::KeyPlace;
 use crate::platform::Platform;
 use crate::platform::{BoxFuture, Prepared};
 use crate::secret::Secret;
@@ -250,7 +250,8 @@ impl World {
     }
 
     fn vault(&self) -> Vault {
-        Vault::new(Key::load_or_create(None, &self.folder.path().join("key")).expect("key"), "line")
+        let place = KeyPlace { variable: None, file: self.folder.path().join("key") };
+        Vault::new(place.load_or_create(None).expect("key"), "line")
     }
 
     fn fake(&self, account: &str) -> &Fake {

@@ -541,7 +541,8 @@ fn post_id(post: usize) -> PostId {
 }
 
 fn vault(dir: &Path) -> Vault {
-    Vault::new(Key::load_or_create(None, &dir.join("state/key")).expect("a key"), LINEAGE)
+    let file = dir.join("state/key");
+    Vault::new(Key::from_file(&file).or_else(|_| Key::create(&file)).expect("a key"), LINEAGE)
 }
 
 fn holder(now: Timestamp) -> Holder {
