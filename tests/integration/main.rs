@@ -19,3 +19,4 @@ mod support;
 mod surroundings;
 mod tidy;
 mod validate;
+mod vault;

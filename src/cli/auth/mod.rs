@@ -14,10 +14,13 @@ use crate::platform::Platform;
 use crate::reconcile::desired::Loaded;
 
 mod import;
+mod key;
 mod login;
 mod logout;
 mod loopback;
+mod recipients;
 mod refresh;
+mod rekey;
 mod status;
 
 #[derive(Debug, Subcommand)]
@@ -32,6 +35,12 @@ pub(super) enum Command {
     Refresh(refresh::Arguments),
     /// End an account's login, at the platform too
     Logout(logout::Arguments),
+    /// Print the public half of the key in use, or make a key file
+    Key(key::Arguments),
+    /// Show, add and remove the keys that open the stored logins
+    Recipients(recipients::Arguments),
+    /// Replace the key in use and seal all logins anew
+    Rekey(rekey::Arguments),
 }
 
 pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Failure> {
@@ -42,6 +51,9 @@ pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Fail
         Command::Status => status::run(workspace),
         Command::Refresh(arguments) => refresh::run(workspace, arguments),
         Command::Logout(arguments) => logout::run(workspace, arguments),
+        Command::Key(arguments) => key::run(workspace, arguments),
+        Command::Recipients(arguments) => recipients::run(workspace, arguments),
+        Command::Rekey(arguments) => rekey::run(workspace, arguments),
     }
 }
 
