@@ -14,6 +14,7 @@ mod explain;
 mod forget;
 mod init;
 mod log;
+mod memory;
 mod moment;
 mod notices;
 mod pause;
@@ -168,6 +169,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let color = ui::color(cli.global.color);
     ui::start_log(cli.global.verbose, cli.global.log_format);
+    memory::keep_out_of_dumps();
     let json = cli.global.json;
     match run(cli) {
         Ok(exit) => exit,

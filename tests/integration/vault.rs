@@ -355,3 +355,19 @@ fn unhexed(text: &str) -> Vec<u8> {
     let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(pair).collect();
     bytes.unwrap_or_else(|| text.as_bytes().to_vec())
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_running_process_leaves_no_core_dump() {
+    use std::io::{BufRead, BufReader};
+    let project = Project::new();
+    let mut serving = project.spawn(&["rehearse", "--listen", "127.0.0.1:0"]);
+    let mut url = String::new();
+    BufReader::new(serving.stdout.take().expect("piped")).read_line(&mut url).expect("the address");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", serving.id()));
+    serving.kill().expect("killed");
+    serving.wait().expect("ended");
+    let limits = limits.expect("readable");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a line");
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}
