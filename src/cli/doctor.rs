@@ -6,7 +6,7 @@ use super::text;
 use super::ui;
 use super::workspace::{Book, Workspace};
 use crate::domain::grant::GrantRecord;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, exposures};
 
 pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
     let mut checks = Vec::new();
@@ -19,6 +19,10 @@ pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
         let (ok, line, exit) = check_ledger(workspace, book, name, &loaded);
         checks.push((ok, line));
         exits.push(exit);
+    }
+    for exposure in exposures(&workspace.state) {
+        checks.push((false, exposure.to_string()));
+        exits.push(if workspace.global.deny_warnings { Exit::Error } else { Exit::Converged });
     }
     if workspace.global.json {
         let checks: Vec<_> =

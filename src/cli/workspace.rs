@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::error::Failure;
 use super::exit::Exit;
 use super::ui::Palette;
-use super::{Global, Instant, ui};
+use super::{Global, Instant, text, ui};
 use crate::clock::Clock;
 use crate::content::cache::Cache;
 use crate::domain::diagnostic::Diagnostic;
@@ -21,7 +21,7 @@ use crate::domain::plan::{Desired, Plan};
 use crate::domain::project::Project;
 use crate::domain::url;
 use crate::ledger::vault::{KEY_VARIABLE, KeyPlace, Vault, VaultError};
-use crate::ledger::{Holder, Ledger};
+use crate::ledger::{Holder, Ledger, exposures};
 use crate::platform::Keys;
 use crate::platform::http::Http;
 use crate::reconcile::desired::{self, Loaded, Source, StandIn};
@@ -38,6 +38,8 @@ pub(super) struct Workspace {
     pub state: PathBuf,
     pub clock: Clock,
     pub palette: Palette,
+    /// Whether it was told who else can get at the ledger.
+    told_exposures: Cell<bool>,
     only: Vec<Selector>,
     exclude: Vec<Selector>,
 }
@@ -68,6 +70,7 @@ impl Workspace {
             state: under(&global.state, "state"),
             clock: Clock::system(),
             palette: ui::color(global.color),
+            told_exposures: Cell::new(false),
             only: Selector::all(&global.only)?,
             exclude: Selector::all(&global.exclude)?,
             root,
@@ -244,6 +247,7 @@ impl Workspace {
         command: &str,
         start_new: bool,
     ) -> Result<Ledger, Failure> {
+        self.tell_exposures();
         let path = self.ledger_path(book);
         let (timeout, holder) = (self.global.lock_timeout, self.holder(command));
         match Ledger::open_write(&path, timeout, &holder) {
@@ -290,6 +294,7 @@ impl Workspace {
         project: Option<&Project>,
         command: &str,
     ) -> Result<Ledger, Failure> {
+        self.tell_exposures();
         let mut ledger =
             Ledger::open_write(&self.ledger_path(book), self.global.lock_timeout, &self.holder(command))?;
         check_lineage(&ledger, book, project)?;
@@ -304,6 +309,19 @@ impl Workspace {
             ui::tell(&format!("Took up the login of {account} that an earlier run could not record."));
         }
         Ok(())
+    }
+
+    /// Warns, once, where others can get at what is about to be written.
+    fn tell_exposures(&self) {
+        if !self.told_exposures.replace(true) {
+            for exposure in exposures(&self.state) {
+                ui::tell(&format!(
+                    "{} {}",
+                    self.palette.notable("warning:"),
+                    text::terminal(&exposure.to_string())
+                ));
+            }
+        }
     }
 
     /// Refuses a ledger that has forgotten what was recorded here, unless it is accepted. The rehearsal's may.

@@ -32,6 +32,7 @@ use crate::domain::recipient::Recipients;
 
 mod chain;
 mod error;
+mod exposure;
 mod fold;
 mod lock;
 mod marker;
@@ -46,6 +47,7 @@ mod verify;
 mod tests;
 
 pub use error::{Error, Foreign};
+pub use exposure::{Exposure, exposures};
 pub use lock::{Holder, Lock};
 pub use rescue::Rescue;
 pub use verify::Problem;

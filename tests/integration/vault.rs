@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Project, Run};
 
@@ -370,4 +370,31 @@ fn a_running_process_leaves_no_core_dump() {
     let limits = limits.expect("readable");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a line");
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_state_that_others_can_get_at_is_warned_of_once() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = Project::new();
+    log_in(&project, "drafts").expect(0);
+    let chmod = |path: &str, mode| {
+        fs::set_permissions(project.path(path), fs::Permissions::from_mode(mode)).expect("chmod");
+    };
+    let warnings = |run: &Run| run.stderr.lines().filter(|line| line.starts_with("warning: ")).count();
+    // As a checkout makes it.
+    chmod("state", 0o755);
+    assert_eq!(warnings(&log_in(&project, "direct").expect(0)), 0);
+    chmod("state", 0o757);
+    chmod("state/ledger.db", 0o604);
+    let run = log_in(&project, "direct").expect(0);
+    assert_eq!(warnings(&run), 2, "{}", run.stderr);
+    assert!(run.stderr.contains("0757") && run.stderr.contains("0604"), "{}", run.stderr);
+    assert_eq!(warnings(&project.run(&["auth", "status"]).expect(0)), 0, "it writes nothing");
+    let doctor = project.run(&["doctor"]).expect(0).stdout;
+    assert_eq!(doctor.lines().filter(|line| line.starts_with("bad")).count(), 2, "{doctor}");
+    project.run(&["doctor", "--deny-warnings"]).expect(1);
+    let checks = project.run(&["doctor", "--json"]).expect(0).json();
+    let bad = checks["checks"].as_array().expect("a list").iter().filter(|c| c["ok"] == Value::Bool(false));
+    assert_eq!(bad.count(), 2);
 }
