@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[path = "../../fuzz/src/lib.rs"]
-#[expect(unreachable_pub, reason = "for the fuzzer it is a crate of its own")]
+#[expect(unreachable_pub, reason = "it is a library of its own for the fuzzer")]
 mod harness;
 
-type Target = fn(&[u8]);
+/// A target's name, and what it holds for any bytes.
+type Target = (&'static str, fn(&[u8]));
 
 /// Many times what any input takes, in a debug build on a busy machine.
 const INPUT_TIME_MAX: Duration = Duration::from_secs(10);
@@ -17,7 +18,7 @@ const CORPUS_BYTES_MAX: u64 = 64 * 1024;
 
 #[test]
 fn what_must_hold_for_any_bytes_holds_for_the_corpus() {
-    let targets: [(&str, Target); 4] = [
+    let targets: [Target; 4] = [
         ("manifest", harness::manifest),
         ("media", harness::media),
         ("replies", harness::replies),
