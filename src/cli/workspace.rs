@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::content::cache::Cache;
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::ids::{AccountName, PlatformId, PostId};
+use crate::domain::manifest::parse::FILE_BYTES_MAX;
 use crate::domain::plan::{Desired, Plan};
 use crate::domain::project::Project;
 use crate::domain::url;
@@ -191,7 +192,10 @@ impl Workspace {
         move |path: &str| {
             let path =
                 path.strip_prefix("content/").map_or_else(|| root.join(path), |below| content.join(below));
-            std::fs::read_to_string(path).ok()
+            // Opening a pipe would wait for whoever writes to it; what is too large was not read as content either.
+            let metadata = std::fs::symlink_metadata(&path).ok()?;
+            let is_readable = metadata.is_file() && metadata.len() <= FILE_BYTES_MAX as u64;
+            is_readable.then(|| std::fs::read_to_string(path).ok())?
         }
     }
 

@@ -418,6 +418,18 @@ fn an_unchanged_tree_is_known_by_its_stamps_and_any_change_is_seen() {
 }
 
 #[test]
+fn a_pipe_in_place_of_the_project_is_not_waited_for() {
+    let tree = Tree::new();
+    let directory = TempDir::new().expect("a temporary directory");
+    let file = directory.path().join("x");
+    tree.scan_with(&file);
+    let project = tree.content().join("gitcast.yaml");
+    fs::remove_file(&project).expect("removed");
+    assert!(std::process::Command::new("mkfifo").arg(&project).status().expect("mkfifo").success());
+    assert_eq!(unchanged(tree.root(), &tree.content(), &Cache::open(file)), None);
+}
+
+#[test]
 fn a_tree_with_a_problem_is_never_called_unchanged() {
     let tree = Tree::new();
     let directory = TempDir::new().expect("a temporary directory");

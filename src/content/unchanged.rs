@@ -6,6 +6,7 @@ use std::thread;
 
 use super::cache::{Cache, Table};
 use super::media::stamp;
+use super::scan::read;
 use super::walk::{PROJECT_FILE, RESOLUTIONS, shown, walk};
 use crate::domain::ids::ContentDigest;
 
@@ -37,7 +38,7 @@ pub fn unchanged(root: &Path, content: &Path, cache: &Cache) -> Option<ContentDi
     let holds = same_names
         && all_hold(cache, &cache.manifests, |path| fs::symlink_metadata(inside(path)))
         && all_hold(cache, &cache.media, |path| fs::metadata(content.join(path)));
-    let project = fs::read(content.join(PROJECT_FILE)).ok().filter(|_| holds)?;
+    let (_, project) = holds.then(|| read(&content.join(PROJECT_FILE)).ok())??;
     Some(ContentDigest::of(&[&ContentDigest::of(&project).0[..], cache.identity()].concat()))
 }
 

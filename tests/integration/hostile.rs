@@ -1,5 +1,7 @@
 //! Content is untrusted: whatever a post says, no output does harm. And secrets are in none.
 
+use std::process::Command;
+
 use crate::support::{Project, Run, Server};
 
 const TEXT: &str = "\\e[31mred\\e]0;title\\a\\u202eevil\\u2028::error::pwned\\n::error file=x::pwned\\n  ::add-mask::x\\n##[command]y @everyone <script>alert(1)</script> ``` | `x`";
@@ -101,6 +103,31 @@ fn no_secret_is_in_any_output_or_file() {
         for secret in secrets.iter().map(String::as_str).chain([key.trim()]) {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found || (name.ends_with("state/key") && secret == key.trim()), "{secret} is in {name}");
+        }
+    }
+}
+
+/// Far longer than a run takes, in seconds.
+const PATIENCE: &str = "30";
+
+#[test]
+fn a_pipe_in_place_of_a_file_keeps_nobody_waiting() {
+    for pipe in ["content/pipe.yaml", "content/gitcast.yaml"] {
+        let project = Project::new();
+        let path = project.path(pipe);
+        let _ = std::fs::remove_file(&path);
+        assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo").success());
+        for arguments in [&["validate"][..], &["validate", "--json"], &["plan"]] {
+            let program = project.command(arguments);
+            let bounded = Command::new("timeout")
+                .arg(PATIENCE)
+                .arg(program.get_program())
+                .args(arguments)
+                .current_dir(project.path(""))
+                .env("HOME", project.path("home"))
+                .output();
+            let run = Run::from(bounded.expect("the program starts"));
+            assert_eq!(run.code, 1, "{pipe} {arguments:?} {run:?}");
         }
     }
 }
