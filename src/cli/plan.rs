@@ -143,7 +143,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
             && loaded.diagnostics.is_empty()
             && notices.is_empty()
         {
-            situation.keep(cache, &plan, notices_hold, &text);
+            situation.keep(cache, &plan, notices_hold.min(loaded.holds_until()), &text);
         }
     }
     Ok(Exit::of([

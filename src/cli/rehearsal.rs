@@ -155,7 +155,7 @@ fn lock(workspace: &Workspace, command: &str) -> Result<Lock, Failure> {
 
 fn options(workspace: &Workspace, project: Option<&Project>, listen: SocketAddr) -> Options {
     let accounts = project.map_or(&[][..], |project| &project.accounts);
-    let setup = |account: &crate::domain::project::Account| match account.audited.value {
+    let setup = |account: &crate::domain::project::Account| match account.is_audited().unwrap_or(false) {
         true => AccountSetup::audited(account.name.value.as_str()),
         false => AccountSetup::new(account.name.value.as_str()),
     };

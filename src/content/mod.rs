@@ -1,5 +1,6 @@
 //! The filesystem: what `content/` holds.
 
+pub mod accounts;
 pub mod cache;
 mod codec;
 pub mod commit;

@@ -13,10 +13,12 @@ use std::time::SystemTime;
 
 use jiff::tz::TimeZone;
 
+use super::accounts::accounts_in;
 use super::cache::{Cache, Seen, encode_post};
 use super::media::stamp;
 use super::resolve::Resolver;
 use super::walk::{PROJECT_FILE, Walk, prefix, shown, walk};
+use crate::domain::capability;
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::ids::PostId;
 use crate::domain::manifest::node::Node;
@@ -69,7 +71,7 @@ pub fn scan(root: &Path, content: &Path, cache: Option<&Cache>) -> Scan {
     scan_at(root, content, cache, SystemTime::now())
 }
 
-/// Reads `gitcast.yaml` alone.
+/// Reads `gitcast.yaml`, and what is known of its accounts, alone.
 pub fn project(root: &Path, content: &Path) -> Scan {
     let mut scan = Scan::default();
     scan.read_project(content, &prefix(root, content));
@@ -115,6 +117,11 @@ impl Scan {
             Err(error) => unreadable(&error, &report),
         }
         self.diagnostics.extend(report.into_diagnostics());
+        let (known, found) = accounts_in(content, prefix);
+        self.diagnostics.extend(found);
+        if let Some(project) = &mut self.project {
+            self.diagnostics.extend(capability::join(project, known));
+        }
     }
 
     fn read_manifests(&mut self, content: &Path, prefix: &str, cache: &Cache, started: SystemTime) {

@@ -392,6 +392,14 @@ fn an_unchanged_tree_is_known_by_its_stamps_and_any_change_is_seen() {
     assert!(look().is_some() && look() != first);
     tree.write("gitcast.yaml", PROJECT);
     assert_eq!(look(), first);
+    let mut seen = vec![look()];
+    for known in ["", "version: 1\naccounts: {}\n", "version: 1\naccounts: {b: {audited: true}}\n"] {
+        tree.write("accounts.lock.yaml", known);
+        assert!(look().is_some() && !seen.contains(&look()), "{known}");
+        seen.push(look());
+    }
+    fs::remove_file(tree.content().join("accounts.lock.yaml")).expect("removed");
+    assert_eq!(look(), first);
     type Change<'a> = &'a dyn Fn();
     let changes: [Change<'_>; 6] = [
         &|| {
@@ -415,6 +423,34 @@ fn an_unchanged_tree_is_known_by_its_stamps_and_any_change_is_seen() {
         tree.scan_with(&file);
         assert_eq!(look().is_some(), n < 5, "change {n}");
     }
+}
+
+#[test]
+fn what_is_known_of_accounts_is_no_manifest_and_belongs_to_the_project() {
+    let tree = Tree::new();
+    tree.write("accounts.lock.yaml", "version: 1\naccounts:\n  b: {audited: true}\n  c: {audited: true}\n");
+    tree.post("sub/accounts.lock.yaml", "a", "../a.mp4");
+    let audited = |scan: &Scan| scan.project.as_ref().expect("a project").accounts[0].is_audited();
+    for scan in [tree.scan(), super::scan::project(tree.root(), &tree.content())] {
+        assert_eq!(audited(&scan), Some(true));
+        let found: Vec<_> = scan.diagnostics.iter().map(|d| (d.path.as_str(), d.code.as_str())).collect();
+        assert_eq!(found, [("content/accounts.lock.yaml", "unknown-account")]);
+    }
+    assert_eq!(ids(&tree.scan()), ["a"], "the name is kept at the top alone");
+    let bad: [&[u8]; 6] = [b"", b"\xff\xfe\0", b"version: 1", b"- a", &[b'#'; (1 << 20) + 1], b"a: &a [*a]"];
+    for bytes in bad {
+        tree.write("accounts.lock.yaml", bytes);
+        let scan = tree.scan();
+        assert!(scan.diagnostics.iter().any(|d| d.is_error() && d.path == "content/accounts.lock.yaml"));
+        assert_eq!(
+            (audited(&scan), ids(&scan)),
+            (None, vec!["a"]),
+            "posts that need no fact stay good"
+        );
+    }
+    fs::remove_file(tree.content().join("accounts.lock.yaml")).expect("removed");
+    tree.link("../secret.mp4", "accounts.lock.yaml");
+    assert_eq!(tree.scan().diagnostics[0].code, "file-unreadable");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Whether `content/` is, to the byte, what the last scan saw: answered by names and stamps alone, decoding nothing.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::thread;
 
@@ -8,6 +9,7 @@ use super::cache::{Cache, Table};
 use super::media::stamp;
 use super::scan::read;
 use super::walk::{PROJECT_FILE, RESOLUTIONS, shown, walk};
+use crate::domain::capability;
 use crate::domain::ids::ContentDigest;
 
 /// Below this many files another thread costs more than it saves.
@@ -39,14 +41,17 @@ pub fn unchanged(root: &Path, content: &Path, cache: &Cache) -> Option<ContentDi
         && all_hold(cache, &cache.manifests, |path| fs::symlink_metadata(inside(path)))
         && all_hold(cache, &cache.media, |path| fs::metadata(content.join(path)));
     let (_, project) = holds.then(|| read(&content.join(PROJECT_FILE)).ok())??;
-    Some(ContentDigest::of(&[&ContentDigest::of(&project).0[..], cache.identity()].concat()))
+    let project = ContentDigest::of(&project);
+    // No file says less than an empty one: the latter is an error.
+    let accounts = match read(&content.join(capability::FILE)) {
+        Ok((_, bytes)) => ContentDigest::of(&bytes).0.to_vec(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(_) => return None,
+    };
+    Some(ContentDigest::of(&[&project.0[..], &accounts, cache.identity()].concat()))
 }
 
-fn all_hold(
-    cache: &Cache,
-    table: &Table,
-    look: impl Fn(&str) -> std::io::Result<fs::Metadata> + Sync,
-) -> bool {
+fn all_hold(cache: &Cache, table: &Table, look: impl Fn(&str) -> io::Result<fs::Metadata> + Sync) -> bool {
     let holds = |entry| {
         let (path, remembered) = cache.entry(entry);
         let metadata = std::str::from_utf8(path).ok().and_then(|path| look(path).ok());

@@ -4,6 +4,7 @@ use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::domain::capability;
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::manifest::report::quote;
 
@@ -71,7 +72,7 @@ impl Walk {
             return self.bad_name(&entry.path(), relative, prefix);
         };
         let path = if relative.is_empty() { name.to_owned() } else { format!("{relative}/{name}") };
-        if name.starts_with('.') || path == RESOLUTIONS || path == PROJECT_FILE {
+        if name.starts_with('.') || [RESOLUTIONS, PROJECT_FILE, capability::FILE].contains(&path.as_str()) {
             return;
         }
         if kind.is_dir() {

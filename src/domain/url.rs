@@ -175,6 +175,23 @@ pub fn media_base(url: &str) -> Result<String, InvalidUrl> {
     Ok(if url.ends_with('/') { url.to_owned() } else { format!("{url}/") })
 }
 
+/// Whether what was verified as `prefix`, which ends in a slash, covers `url`: it begins with it. A prefix without a path
+/// stands for a domain, and covers its subdomains.
+pub fn covers(prefix: &str, url: &str) -> bool {
+    let (Ok(prefix), Ok(url)) = (split(prefix), split(url)) else { return false };
+    let (own, other) = (prefix.authority.to_ascii_lowercase(), url.authority.to_ascii_lowercase());
+    let is_below = own == other && url.rest.starts_with(prefix.rest);
+    let is_subdomain = || other.strip_suffix(&own).is_some_and(|sub| sub.ends_with('.'));
+    prefix.https == url.https && (is_below || (prefix.rest == "/" && is_subdomain()))
+}
+
+/// `scheme://host[:port]/` of a URL.
+pub fn site(url: &str) -> Option<String> {
+    let parts = split(url).ok()?;
+    let scheme = if parts.https { "https" } else { "http" };
+    Some(format!("{scheme}://{}/", parts.authority.to_ascii_lowercase()))
+}
+
 /// The URL of the file at `path` (relative to `content/`, with `/`) under `base`.
 pub fn join(base: &str, path: &str) -> String {
     let mut url = String::with_capacity(base.len() + path.len());
@@ -245,6 +262,28 @@ mod tests {
         ] {
             assert_eq!(check_pullable(url, Some("http://127.0.0.1:4010")), Ok(()), "{url}");
         }
+    }
+
+    #[test]
+    fn a_prefix_covers_what_is_below_it_and_a_domain_its_subdomains() {
+        for (prefix, url, covered) in [
+            ("https://m.example/", "https://m.example/a.jpg", true),
+            ("https://m.example/", "https://M.Example/a.jpg", true),
+            ("https://m.example/", "https://cdn.m.example/a.jpg", true),
+            ("https://m.example/", "https://evilm.example/a.jpg", false),
+            ("https://m.example/", "https://m.example.evil/a.jpg", false),
+            ("https://m.example/", "http://m.example/a.jpg", false),
+            ("https://m.example/", "https://m.example:8443/a.jpg", false),
+            ("https://m.example/", "https://m.example", false),
+            ("https://m.example/x/", "https://m.example/x/a.jpg", true),
+            ("https://m.example/x/", "https://m.example/xa.jpg", false),
+            ("https://m.example/x/", "https://cdn.m.example/x/a.jpg", false),
+            ("https://m.example/", "no URL", false),
+        ] {
+            assert_eq!(covers(prefix, url), covered, "{prefix} {url}");
+        }
+        assert_eq!(site("HTTPS://M.example:8443/a?b").as_deref(), Some("https://m.example:8443/"));
+        assert_eq!(site("m.example"), None);
     }
 
     #[test]

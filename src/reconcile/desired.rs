@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::content::cache::Cache;
 use crate::content::resolutions::resolutions;
 use crate::content::scan::{self, Scan, ScannedPost};
+use crate::domain::capability::{Knowledge, fresh_until, old_facts};
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::ids::{AccountName, ContentDigest, PostId};
 use crate::domain::limits::Cap;
@@ -97,6 +98,8 @@ fn judge(
     if let (Some(project), Some(stand_in)) = (&mut project, &source.stand_in) {
         keys = stand_in.take_over(project, keys);
     }
+    let mut diagnostics = scan.diagnostics;
+    diagnostics.extend(project.iter().flat_map(|project| old_facts(project, http.clock().now())));
     let accounts = project.as_ref().map_or(&[][..], |project| &project.accounts);
     let platforms: BTreeMap<AccountName, Arc<dyn Platform>> = accounts
         .iter()
@@ -107,7 +110,7 @@ fn judge(
         project,
         manifests: scan.posts.len() + scan.unreadable_paths.len(),
         desired: Vec::new(),
-        diagnostics: scan.diagnostics,
+        diagnostics,
         resolutions: Vec::new(),
         doubtful: Vec::new(),
         broken: scan.unreadable_ids,
@@ -126,6 +129,10 @@ impl StandIn {
             account.endpoint = Some(Located::new(self.origin.clone(), account.span));
             account.client_key_env = Some(STAND_IN_KEY.to_owned());
             account.client_secret_env = Some(STAND_IN_SECRET.to_owned());
+            // It serves the media itself.
+            if let Knowledge::Facts(known) = &mut account.known {
+                known.facts.media_prefixes.clear();
+            }
         }
         let (key, secret) = (self.client_key.clone(), self.client_secret.clone());
         Arc::new(move |name: &str| match name {
@@ -190,6 +197,11 @@ impl Loaded {
             self.desired.truncate(before);
             self.broken.insert(post.id.value);
         }
+    }
+
+    /// Until when the diagnostics say the same, where nothing is changed.
+    pub fn holds_until(&self) -> Timestamp {
+        self.project.as_ref().map_or(Timestamp::MAX, fresh_until)
     }
 
     fn add_resolutions(&mut self, source: &Source) {

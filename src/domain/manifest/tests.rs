@@ -393,9 +393,9 @@ fn a_whole_project_is_read() {
     assert_eq!(project.timezone, berlin());
     assert_eq!(project.lineage.as_deref(), Some("0198-abc"));
     let [brand, no] = &project.accounts[..] else { panic!("two accounts") };
-    assert_eq!((brand.audited.value, brand.mode.value), (true, Mode::Direct));
+    assert_eq!((brand.is_audited(), brand.mode.value), (Some(true), Mode::Direct));
     assert_eq!(brand.endpoint.as_ref().expect("written").value, "http://127.0.0.1:4010");
-    assert_eq!((no.name.value.as_str(), no.audited.value, no.mode.value), ("no", false, Mode::Draft));
+    assert_eq!((no.name.value.as_str(), no.is_audited(), no.mode.value), ("no", Some(false), Mode::Draft));
     assert_eq!(project.media_base_url.expect("written").value, "https://media.example.com/");
     let policy = project.policy;
     assert_eq!((policy.late_grace.as_secs(), policy.late_then), (90, Late::Skip));

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{Account, Late, Mode, Policy, Project};
+use crate::domain::capability::Knowledge;
 use crate::domain::ids::{AccountName, PlatformId};
 use crate::domain::manifest::decode::{Mapping, boolean, integer, one_of, text};
 use crate::domain::manifest::node::{Node, Value};
@@ -35,7 +36,8 @@ pub fn project(node: &Node, report: &Report) -> Option<Project> {
     (!report.has_errors()).then_some(Project { path, lineage, timezone, accounts, media_base_url, policy })
 }
 
-fn version(node: &Node, report: &Report) -> Option<()> {
+/// Of this file, and of the one that is written about its accounts.
+pub(in crate::domain) fn version(node: &Node, report: &Report) -> Option<()> {
     let version = integer(0..=u64::MAX)(node, report)?;
     if version.value != VERSION {
         let message = format!("version {} of the format is unknown", version.value);
@@ -99,14 +101,15 @@ fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<Accoun
     let name = account_name(key, report);
     let mut m = Mapping::new(node, report)?.at(key.span);
     let platform = m.required("platform", one_of::<PlatformId>);
-    let audited = m.optional("audited", boolean).unwrap_or(Located::new(false, key.span));
+    let audited = m.optional("audited", boolean);
     let mode = m.optional("mode", one_of::<Mode>).unwrap_or(Located::new(Mode::default(), key.span));
     let endpoint = m.optional("endpoint", endpoint);
     let client_key_env = m.optional("client_key_env", variable("CLIENT_KEY"));
     let client_secret_env = m.optional("client_secret_env", variable("CLIENT_SECRET"));
     m.finish();
     let (name, platform, span) = (name?, platform?.value, node.span);
-    Some(Account { name, platform, audited, mode, endpoint, client_key_env, client_secret_env, span })
+    let known = Knowledge::Nothing;
+    Some(Account { name, platform, audited, known, mode, endpoint, client_key_env, client_secret_env, span })
 }
 
 /// The longest name of an environment variable.

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::capability::Knowledge;
 use crate::domain::ids::{AccountName, PlatformId};
 use crate::domain::span::{Located, Span};
 
@@ -35,8 +36,10 @@ impl Project {
 pub struct Account {
     pub name: Located<AccountName>,
     pub platform: PlatformId,
-    /// Whether the platform has audited the app; `false` unless written.
-    pub audited: Located<bool>,
+    /// Whether the platform has audited the app, where this file says it.
+    pub audited: Option<Located<bool>>,
+    /// What `accounts.lock.yaml` says about the account.
+    pub known: Knowledge,
     pub mode: Located<Mode>,
     /// Scheme and host (and port) that replace those of every call to the platform.
     pub endpoint: Option<Located<String>>,
@@ -44,6 +47,19 @@ pub struct Account {
     pub client_key_env: Option<String>,
     pub client_secret_env: Option<String>,
     pub span: Span,
+}
+
+impl Account {
+    /// Whether the platform has audited the app: by `gitcast.yaml`, else by what is known, else not. `None`: nobody can
+    /// tell, as the file that may say it has an error.
+    pub fn is_audited(&self) -> Option<bool> {
+        match (&self.audited, &self.known) {
+            (Some(written), _) => Some(written.value),
+            (None, Knowledge::Facts(known)) => Some(known.facts.audited.unwrap_or(false)),
+            (None, Knowledge::Nothing) => Some(false),
+            (None, Knowledge::Unreadable) => None,
+        }
+    }
 }
 
 /// How a post reaches the public.

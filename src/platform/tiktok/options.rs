@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use crate::domain::capability::{Allow, Privacy};
 use crate::domain::manifest::decode::{Mapping, boolean, integer, one_of, set_of, text};
 use crate::domain::manifest::node::Node;
 use crate::domain::manifest::report::Report;
@@ -10,20 +11,6 @@ use crate::domain::span::{Located, Span};
 
 /// The latest frame that can be asked for; longer videos are not accepted anyway.
 const COVER_MS_MAX: u64 = super::limits::VIDEO_DURATION_MS_MAX;
-
-/// Who may see a post.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Privacy {
-    /// Everyone. Offered to public accounts whose app TikTok has audited.
-    Public,
-    /// Followers that the creator follows back.
-    Friends,
-    /// Followers. Offered to private accounts.
-    Followers,
-    /// Only the creator.
-    SelfOnly,
-}
 
 impl Privacy {
     /// As TikTok spells it (TikTok docs `ci`, read 2026-11-22).
@@ -37,29 +24,8 @@ impl Privacy {
     }
 
     pub(super) fn from_level(level: &str) -> Option<Privacy> {
-        [Privacy::Public, Privacy::Friends, Privacy::Followers, Privacy::SelfOnly]
-            .into_iter()
-            .find(|privacy| privacy.level() == level)
+        Privacy::ALL.into_iter().find(|privacy| privacy.level() == level)
     }
-
-    /// As an author writes it.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Privacy::Public => "public",
-            Privacy::Friends => "friends",
-            Privacy::Followers => "followers",
-            Privacy::SelfOnly => "self_only",
-        }
-    }
-}
-
-/// What others may do with a post; what is not listed is turned off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Allow {
-    Comment,
-    Duet,
-    Stitch,
 }
 
 /// What is advertised.

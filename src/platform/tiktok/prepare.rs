@@ -4,6 +4,7 @@ use super::body::{Body, Kind, VERSION};
 use super::limits::*;
 use super::options::{self, Allow, Disclosure, Keyed, Options, Privacy};
 use super::{media, rules};
+use crate::domain::capability::FILE as LOCK_FILE;
 use crate::domain::limits::Counts;
 use crate::domain::manifest::report::{Report, quote};
 use crate::domain::manifest::{Post, Target};
@@ -201,16 +202,31 @@ impl Draft<'_> {
             return None;
         };
         let Located { value, span } = privacy.value;
-        if self.account.audited.value || value == Privacy::SelfOnly {
-            return Some(value);
+        match self.account.is_audited() {
+            _ if value == Privacy::SelfOnly => return Some(value),
+            Some(true) => return Some(value),
+            Some(false) => {}
+            None => {
+                let message = format!(
+                    "whether TikTok has audited the app may stand in {LOCK_FILE}, which has an error"
+                );
+                let finding = self.report.error("audit-unknown", span, message);
+                finding.help("mend that file, or write `audited:` on the account in gitcast.yaml");
+                return Some(value);
+            }
         }
         let message =
             format!("goes out as SELF_ONLY, not as `{}`: TikTok has not audited the app", value.word());
         let finding = self.report.warning("unaudited-self-only", span, message);
-        finding.help(format!(
-            "set `audited: true` on the account `{}` once TikTok has audited the app",
-            self.account.name.value
-        ));
+        let name = &self.account.name.value;
+        finding.help(match &self.account.audited {
+            Some(_) => {
+                format!("set `audited: true` on the account `{name}` once TikTok has audited the app")
+            }
+            None => {
+                format!("run `gitcast auth audit {name} audited` once TikTok has audited the app")
+            }
+        });
         Some(Privacy::SelfOnly)
     }
 
@@ -220,7 +236,7 @@ impl Draft<'_> {
         for word in words.filter(|word| word.value == Disclosure::PaidPartnership) {
             if self.direct() && privacy == Some(Privacy::SelfOnly) {
                 let message = "a paid partnership cannot be SELF_ONLY";
-                let help = match self.account.audited.value {
+                let help = match self.account.is_audited().unwrap_or(true) {
                     true => "choose another `privacy`",
                     false => {
                         "posts of an unaudited app are always SELF_ONLY: use `mode: draft` and disclose it in TikTok's app"

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::domain::capability::Knowledge;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{ContentDigest, PlatformId};
 use crate::domain::manifest::post::post;
@@ -35,7 +36,8 @@ pub(super) fn account(mode: Mode, audited: bool, endpoint: Option<&str>) -> Acco
     Account {
         name: located("brand".parse().expect("name")),
         platform: PlatformId::Tiktok,
-        audited: located(audited),
+        audited: Some(located(audited)),
+        known: Knowledge::Nothing,
         mode: located(mode),
         endpoint: endpoint.map(|url| located(url.to_owned())),
         client_key_env: None,
