@@ -442,11 +442,7 @@ fn what_is_known_of_accounts_is_no_manifest_and_belongs_to_the_project() {
         tree.write("accounts.lock.yaml", bytes);
         let scan = tree.scan();
         assert!(scan.diagnostics.iter().any(|d| d.is_error() && d.path == "content/accounts.lock.yaml"));
-        assert_eq!(
-            (audited(&scan), ids(&scan)),
-            (None, vec!["a"]),
-            "posts that need no fact stay good"
-        );
+        assert_eq!((audited(&scan), ids(&scan)), (None, vec!["a"]), "posts that need no fact stay good");
     }
     fs::remove_file(tree.content().join("accounts.lock.yaml")).expect("removed");
     tree.link("../secret.mp4", "accounts.lock.yaml");

@@ -22,6 +22,7 @@ use crate::domain::publication::{Checkpoint, Publication, Reason, Remote};
 
 pub mod error;
 pub mod http;
+pub mod inquiry;
 pub mod oauth;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -61,6 +62,9 @@ pub trait Platform: Send + Sync {
 
     /// How the account's owner logs in and out.
     fn login(&self) -> &dyn oauth::Login;
+
+    /// What the account may do.
+    fn inquiry(&self) -> &dyn inquiry::Inquiry;
 
     /// The operation that the next call of [`stage`](Self::stage), [`publish`](Self::publish) or
     /// [`observe`](Self::observe), whichever `publication`'s state calls for, begins with: it must fit its rate limit.

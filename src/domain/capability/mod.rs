@@ -90,7 +90,7 @@ impl Allow {
 }
 
 /// What is known of one account. What the platform did not tell is absent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
     /// The day, in UTC, on which the platform was asked. There whenever one of the next six is.
     pub read_on: Option<Date>,
@@ -113,11 +113,11 @@ impl Capabilities {
     /// These facts after the platform was asked again. What people say stays. Where the platform `bars` the account from
     /// posting at present, it does not tell what posts may be: that stays as it was, with its day.
     pub fn renewed(&self, read: Capabilities, bars: bool) -> Capabilities {
-        let mut renewed = Capabilities {
-            audited: self.audited,
-            media_prefixes: self.media_prefixes.union(&read.media_prefixes).cloned().collect(),
-            ..read
-        };
+        let mut media_prefixes = self.media_prefixes.clone();
+        let room = decode::LISTED_MAX.saturating_sub(media_prefixes.len());
+        let more: Vec<_> = read.media_prefixes.difference(&media_prefixes).take(room).cloned().collect();
+        media_prefixes.extend(more);
+        let mut renewed = Capabilities { audited: self.audited, media_prefixes, ..read };
         if bars && self.read_on.is_some() {
             renewed.read_on = self.read_on;
             renewed.privacy = self.privacy.clone();

@@ -60,3 +60,57 @@ pub(super) const CAPS: &[Cap] = &[
     Cap { name: "posts-per-day", counts: Counts::Posts, max: 15, window: DAY },
     Cap { name: "drafts-per-day", counts: Counts::Drafts, max: 5, window: DAY },
 ];
+
+/// What TikTok's documentation says, for people.
+pub(super) struct Said {
+    pub(super) text: &'static str,
+    pub(super) source: &'static str,
+}
+
+/// While TikTok has not audited the app.
+pub(super) const UNAUDITED: &[Said] = &[
+    Said {
+        text: "Drafts work: the creator finishes them in TikTok's app, and chooses there who may see them.",
+        source: "content-posting-api-reference-upload-video, read 2026-11-22, which asks for no audit",
+    },
+    Said {
+        text: "Direct posts are SELF_ONLY: nobody but their owner sees them, whatever the manifest says.",
+        source: "content-sharing-guidelines, revised 2026-08-04",
+    },
+    Said {
+        text: "The account must be private while gitcast posts directly; TikTok refuses it otherwise, SELF_ONLY or not.",
+        source: "content-sharing-guidelines, revised 2026-08-04; two public reports, 2026",
+    },
+    Said {
+        text: "To show such a post, its owner makes the account public, then changes the post's privacy in TikTok's app.",
+        source: "content-sharing-guidelines, revised 2026-08-04",
+    },
+    Said {
+        text: "At most 5 users of the app may post in 24 hours.",
+        source: "content-sharing-guidelines, revised 2026-08-04",
+    },
+];
+
+/// Once it has.
+pub(super) const AUDITED: &[Said] = &[
+    Said {
+        text: "Direct posts may be seen by whomever the account offers: `gitcast auth status --write` asks for that.",
+        source: "content-posting-api-reference-query-creator-info, read 2026-11-22",
+    },
+    Said {
+        text: "How many users of the app may post in a day follows from the estimate in the audit's form.",
+        source: "content-sharing-guidelines, revised 2026-08-04",
+    },
+];
+
+/// In both cases.
+pub(super) const EITHER: &[Said] = &[
+    Said {
+        text: "The audit is of the app, with its keys: all of its accounts have the same state.",
+        source: "content-sharing-guidelines, revised 2026-08-04",
+    },
+    Said {
+        text: "A paid partnership cannot be SELF_ONLY.",
+        source: "content-sharing-guidelines, revised 2026-08-04",
+    },
+];

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::client::operation;
+use super::inquiry::posting_scope;
 use super::{Tiktok, oauth};
 use crate::domain::grant::Grant;
 use crate::domain::ids::hex;
@@ -36,10 +37,9 @@ pub(super) fn challenge(verifier: &Secret) -> String {
 
 impl Login for Tiktok {
     fn scopes(&self) -> Vec<Scope> {
-        let publishes = match self.account.mode.value {
-            Mode::Direct => Scope { name: "video.publish", gives: "publishing", is_needed: true },
-            Mode::Draft => Scope { name: "video.upload", gives: "drafts", is_needed: true },
-        };
+        let mode = self.account.mode.value;
+        let gives = if mode == Mode::Direct { "publishing" } else { "drafts" };
+        let publishes = Scope { name: posting_scope(mode), gives, is_needed: true };
         let useful = |name, gives| Scope { name, gives, is_needed: false };
         vec![
             useful("user.info.basic", "showing whose account it is"),

@@ -19,6 +19,7 @@ mod body;
 mod checkpoint;
 mod client;
 mod errors;
+mod inquiry;
 mod limits;
 mod login;
 mod media;
@@ -116,6 +117,10 @@ impl Platform for Tiktok {
     }
 
     fn login(&self) -> &dyn crate::platform::oauth::Login {
+        self
+    }
+
+    fn inquiry(&self) -> &dyn crate::platform::inquiry::Inquiry {
         self
     }
 

@@ -30,6 +30,7 @@ use super::media::{self, Stored};
 use super::types::{Progress, unreadable};
 use crate::domain::grant::Grant;
 use crate::domain::media::{Medium, Probe};
+use crate::domain::payload::Payload;
 use crate::domain::publication::Reason;
 use crate::domain::retry::ErrorKind;
 use crate::platform::http::Effect;
@@ -86,7 +87,7 @@ impl Tiktok {
             return Step::LookBack;
         }
         let asks_creator = body.is_direct() && checkpoint.fresh_creator(job.now).is_none();
-        if !is_upload(body, job) {
+        if !is_upload(body, &job.payload) {
             return if asks_creator { Step::CreatorInfo } else { Step::Ready };
         }
         match checkpoint.live_upload(job.now) {
@@ -229,7 +230,7 @@ impl Tiktok {
 
     pub(super) fn publish_operation(&self, job: &Job) -> &'static str {
         match Body::read(&job.payload) {
-            Ok(body) if is_upload(&body, job) => operation::UPLOAD,
+            Ok(body) if is_upload(&body, &job.payload) => operation::UPLOAD,
             Ok(body) if body.kind == Kind::Video => video_init(&body),
             _ => operation::CONTENT_INIT,
         }
@@ -238,7 +239,7 @@ impl Tiktok {
     pub(super) async fn publish_once(&self, job: &Job, grant: &Grant) -> Result<Sent, Error> {
         let body = Body::read(&job.payload)?;
         let checkpoint = Checkpoint::read(job.checkpoint.as_ref())?;
-        if is_upload(&body, job) {
+        if is_upload(&body, &job.payload) {
             return self.send_last_chunk(job, checkpoint).await;
         }
         if body.is_direct() && checkpoint.fresh_creator(job.now).is_none() {
@@ -292,8 +293,18 @@ pub(super) fn is_unknown_id(error: &Error) -> bool {
 }
 
 /// Whether bytes are sent from here; otherwise TikTok fetches them.
-fn is_upload(body: &Body, job: &Job) -> bool {
-    body.kind == Kind::Video && matches!(job.payload.media.first(), Some(Medium::File { .. }))
+fn is_upload(body: &Body, payload: &Payload) -> bool {
+    body.kind == Kind::Video && matches!(payload.media.first(), Some(Medium::File { .. }))
+}
+
+/// The addresses that TikTok fetches from.
+pub(super) fn pulled<'a>(body: &Body, payload: &'a Payload) -> Vec<&'a str> {
+    let url = |medium: &'a Medium| match medium {
+        Medium::Url { url } | Medium::File { url: Some(url), .. } => Some(url.as_str()),
+        Medium::File { url: None, .. } => None,
+    };
+    let media = if is_upload(body, payload) { &[][..] } else { &payload.media[..] };
+    media.iter().filter_map(url).collect()
 }
 
 fn video_init(body: &Body) -> &'static str {

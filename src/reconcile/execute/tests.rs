@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Mutex;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -128,6 +129,9 @@ impl Platform for Fake {
     }
     fn login(&self) -> &dyn crate::platform::oauth::Login {
         unreachable!("a run logs nobody in or out")
+    }
+    fn inquiry(&self) -> &dyn crate::platform::inquiry::Inquiry {
+        unreachable!("a run asks nothing about accounts")
     }
     fn next_operation(&self, publication: &Publication, _: &Job) -> &'static str {
         match publication.state {

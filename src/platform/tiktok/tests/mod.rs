@@ -1,6 +1,7 @@
 //! Tests of the adapter as a whole.
 
 mod flow;
+mod inquiry;
 mod looking;
 mod noise;
 mod prepare;
