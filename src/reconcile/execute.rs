@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -27,6 +27,7 @@ use super::crash::{self, Point};
 use super::credentials::Access;
 use super::lane::{Lane, Platforms, lanes, renewals, starts, undeclared};
 use super::outcome::{self, Moment, Outcome};
+use super::pace::room_at;
 use super::{random, wait_between};
 use crate::clock::Clock;
 use crate::domain::commit::Commit;
@@ -387,20 +388,7 @@ impl Run<'_> {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, ledger::Error> {
         let lane = &self.lanes[index];
-        let mut at = None;
-        for rate in lane.platform.rates().iter().filter(|rate| rate.operations.contains(&operation)) {
-            let window = SignedDuration::try_from(rate.window).unwrap_or(SignedDuration::MAX);
-            let since = now.saturating_sub(window).unwrap_or(Timestamp::MIN);
-            let mut sent = self.engine.ledger.requests_since(&lane.account, rate.operations, since)?;
-            // What was sent in the future was sent before the clock went back.
-            sent.retain(|at| *at <= now);
-            let max = usize::try_from(rate.max).unwrap_or(usize::MAX);
-            if sent.len() >= max {
-                let free = sent[sent.len() - max].saturating_add(window).unwrap_or(Timestamp::MAX);
-                at = at.max(Some(free.max(now + SignedDuration::from_millis(1))));
-            }
-        }
-        Ok(at)
+        room_at(&self.engine.ledger, lane.platform.rates(), &lane.account, operation, now)
     }
 
     fn spawn(

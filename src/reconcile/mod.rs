@@ -4,8 +4,10 @@ pub mod crash;
 pub mod credentials;
 pub mod desired;
 pub mod execute;
+pub mod inquiry;
 pub mod lane;
 pub mod outcome;
+mod pace;
 
 use std::time::Duration;
 
