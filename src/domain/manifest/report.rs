@@ -88,6 +88,12 @@ impl Finding<'_> {
         self
     }
 
+    /// A place in another file.
+    pub fn elsewhere(mut self, message: impl Into<String>, path: &str, span: Span) -> Self {
+        self.diagnostic = self.diagnostic.take().map(|d| d.related(message, path, span));
+        self
+    }
+
     /// Another place in the same file.
     pub fn related(mut self, message: impl Into<String>, span: Span) -> Self {
         let path = &self.report.path;

@@ -20,6 +20,7 @@ mod checkpoint;
 mod client;
 mod errors;
 mod inquiry;
+mod known;
 mod limits;
 mod login;
 mod media;

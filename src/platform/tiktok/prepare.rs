@@ -16,15 +16,15 @@ use crate::domain::{ids::PlatformId, span::Located, url};
 use crate::platform::Prepared;
 
 /// What the rules look at.
-struct Draft<'a> {
-    account: &'a Account,
+pub(super) struct Draft<'a> {
+    pub(super) account: &'a Account,
     /// Whether the platform can reach files of this machine.
     local: bool,
     post: &'a Post,
     target: &'a Target,
     media: &'a [Medium],
-    options: Options,
-    report: &'a Report,
+    pub(super) options: Options,
+    pub(super) report: &'a Report,
 }
 
 pub(super) fn prepare(
@@ -42,16 +42,16 @@ pub(super) fn prepare(
 }
 
 impl Draft<'_> {
-    fn direct(&self) -> bool {
+    pub(super) fn direct(&self) -> bool {
         self.account.mode.value == Mode::Direct
     }
 
-    fn place(&self) -> Span {
+    pub(super) fn place(&self) -> Span {
         self.target.account.span
     }
 
     /// Each medium with its place in the manifest.
-    fn items(&self) -> impl Iterator<Item = (Span, &Medium)> {
+    pub(super) fn items(&self) -> impl Iterator<Item = (Span, &Medium)> {
         self.media.iter().enumerate().map(|(n, medium)| {
             let item = self.post.media.get(n);
             (item.map_or(self.place(), |item| item.source.span()), medium)
@@ -131,6 +131,7 @@ impl Draft<'_> {
         allow.sort_unstable();
         disclosure.sort_unstable();
         self.check_disclosure(privacy);
+        self.check_known(privacy);
         Some(Body {
             v: VERSION,
             mode: self.account.mode.value,

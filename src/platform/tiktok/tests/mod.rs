@@ -2,6 +2,7 @@
 
 mod flow;
 mod inquiry;
+mod known;
 mod looking;
 mod noise;
 mod prepare;
