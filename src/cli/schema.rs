@@ -10,7 +10,7 @@ use crate::{domain, platform};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Of which file: manifest, project (gitcast.yaml) or resolutions
+    /// Of which file: manifest, project (gitcast.yaml), resolutions or accounts (accounts.lock.yaml)
     #[arg(value_name = "FILE", default_value = "manifest", hide_possible_values = true)]
     of: Of,
 }
@@ -20,6 +20,7 @@ enum Of {
     Manifest,
     Project,
     Resolutions,
+    Accounts,
 }
 
 pub(super) fn run(_workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -27,6 +28,7 @@ pub(super) fn run(_workspace: &Workspace, arguments: &Arguments) -> Result<Exit,
         Of::Manifest => domain::schema::manifest(platform::option_schemas()),
         Of::Project => domain::schema::project(),
         Of::Resolutions => domain::schema::resolutions(),
+        Of::Accounts => domain::schema::accounts(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::other)?;
     ui::print(&(text + "\n"));

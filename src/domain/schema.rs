@@ -1,11 +1,13 @@
 //! JSON Schema (2020-12) of what people write, for editors to complete and check. The words of enumerations come from
 //! the types that the decoder reads; that the keys are the decoder's too is what the tests show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Map, Value, json};
 
+use super::capability::decode::{LISTED_MAX, NAME_CHARS_MAX, VIDEO_SECONDS_MAX};
+use super::capability::{Allow, Privacy};
 use super::ids::{NAME_LENGTH_MAX, PlatformId};
 use super::manifest::DesiredState;
 use super::manifest::post::{MEDIA_MAX, REVISION_MAX};
@@ -168,6 +170,53 @@ struct Resolution {
     why: Option<String>,
 }
 
+/// What platforms said about accounts; written by `gitcast auth status --write` and `gitcast auth audit`.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "gitcast accounts.lock.yaml")]
+#[expect(dead_code, reason = "only its shape matters")]
+struct Accounts {
+    /// The version of this format.
+    #[schemars(extend("const" = 1))]
+    version: u64,
+    /// By their names in gitcast.yaml.
+    #[schemars(extend("propertyNames" = { "pattern": NAME }))]
+    accounts: BTreeMap<String, Known>,
+}
+
+/// What is known of one account.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("dependentRequired" = {
+    "username": ["read_on"], "nickname": ["read_on"], "scopes": ["read_on"], "privacy": ["read_on"],
+    "disabled": ["read_on"], "video_seconds_max": ["read_on"],
+}))]
+#[expect(dead_code, reason = "only its shape matters")]
+struct Known {
+    /// The day, in UTC, on which the platform was asked.
+    #[schemars(extend("format" = "date"))]
+    read_on: Option<String>,
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX))]
+    username: Option<String>,
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX))]
+    nickname: Option<String>,
+    /// What the login was granted.
+    #[schemars(length(max = LISTED_MAX))]
+    scopes: Option<BTreeSet<String>>,
+    /// Who may be let see a post.
+    privacy: Option<BTreeSet<Privacy>>,
+    /// What the creator has turned off for all posts.
+    disabled: Option<BTreeSet<Allow>>,
+    /// The longest video, in seconds.
+    #[schemars(range(min = 1, max = VIDEO_SECONDS_MAX))]
+    video_seconds_max: Option<u64>,
+    /// Whether the platform has audited the app; counts where gitcast.yaml does not say it.
+    audited: Option<bool>,
+    /// Addresses that the platform has verified, with a slash at their ends. Add yours: they are kept.
+    #[schemars(length(max = LISTED_MAX))]
+    media_prefixes: Option<BTreeSet<String>>,
+}
+
 /// The keys of which an entry of a resolution file has exactly one.
 const DECISIONS: [&str; 9] =
     ["published", "not_published", "abandon", "retry", "adopt", "forget", "pause", "pause_until", "resume"];
@@ -209,6 +258,11 @@ pub fn resolutions() -> Value {
         "$defs": definitions,
         "maxItems": ENTRIES_MAX,
     })
+}
+
+/// The schema of `accounts.lock.yaml`.
+pub fn accounts() -> Value {
+    without_null(schema_for!(Accounts))
 }
 
 /// The schema of `gitcast.yaml`.
@@ -364,6 +418,31 @@ mod tests {
         let list = help.split("possible here: ").nth(1).expect("a list");
         assert_eq!(keys, list.split(", ").collect::<Vec<_>>());
         assert_eq!(schema["items"]["oneOf"].as_array().map(Vec::len), Some(DECISIONS.len()));
+    }
+
+    #[test]
+    fn schema_and_decoder_know_the_same_of_accounts() {
+        let schema = accounts();
+        let known = &schema["$defs"]["Known"];
+        let help = |text: &str, code: &str| {
+            let report = Report::new("a.yaml");
+            let node = parse(text.as_bytes(), &report).expect("a tree");
+            drop(crate::domain::capability::decode::read(&node, &report));
+            let found = report.into_diagnostics().into_iter().find(|d| d.code == code).expect("a diagnostic");
+            let help = found.help.expect("help");
+            let list = help.split("possible here: ").nth(1).expect("a list");
+            list.split(", ").map(str::to_owned).collect::<Vec<_>>()
+        };
+        for (schema, text) in [(&schema, "?: x"), (known, "accounts: {a: {?: x}}")] {
+            let keys = sorted(schema["properties"].as_object().expect("properties").keys().cloned());
+            assert_eq!(keys, help(&text.replace('?', "unheardof"), "unknown-key"), "{text}");
+            assert_eq!(schema["additionalProperties"], false, "{text}");
+        }
+        for (name, key) in [("Privacy", "privacy"), ("Allow", "disabled")] {
+            let text = format!("accounts: {{a: {{{key}: [unheardof]}}}}");
+            assert_eq!(words(&schema["$defs"][name]), help(&text, "invalid-value"), "{key}");
+        }
+        assert_eq!(strings(&schema["required"]), ["accounts", "version"]);
     }
 
     #[test]
