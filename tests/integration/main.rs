@@ -3,6 +3,7 @@
 mod accounts;
 mod apply;
 mod canary;
+mod capabilities;
 mod commands;
 mod contract;
 mod exceptions;

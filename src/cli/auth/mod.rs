@@ -13,6 +13,8 @@ use crate::domain::ids::AccountName;
 use crate::platform::Platform;
 use crate::reconcile::desired::Loaded;
 
+mod audit;
+mod facts;
 mod import;
 mod key;
 mod login;
@@ -30,7 +32,7 @@ pub(super) enum Command {
     /// Store the platform's own token reply, a JSON document, as an account's login
     Import(import::Arguments),
     /// Show what is stored for each account, and until when
-    Status,
+    Status(status::Arguments),
     /// Refresh the logins that are due, as each run does
     Refresh(refresh::Arguments),
     /// End an account's login, at the platform too
@@ -41,6 +43,8 @@ pub(super) enum Command {
     Recipients(recipients::Arguments),
     /// Replace the key in use and seal all logins anew
     Rekey(rekey::Arguments),
+    /// Note whether the platform has audited the app, and tell what that means
+    Audit(audit::Arguments),
 }
 
 pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Failure> {
@@ -48,12 +52,13 @@ pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Fail
     match command {
         Command::Login(arguments) => login::run(workspace, arguments),
         Command::Import(arguments) => import::run(workspace, arguments),
-        Command::Status => status::run(workspace),
+        Command::Status(arguments) => status::run(workspace, arguments),
         Command::Refresh(arguments) => refresh::run(workspace, arguments),
         Command::Logout(arguments) => logout::run(workspace, arguments),
         Command::Key(arguments) => key::run(workspace, arguments),
         Command::Recipients(arguments) => recipients::run(workspace, arguments),
         Command::Rekey(arguments) => rekey::run(workspace, arguments),
+        Command::Audit(arguments) => audit::run(workspace, arguments),
     }
 }
 
@@ -63,17 +68,21 @@ fn account<'a>(
     loaded: &'a Loaded,
     name: &AccountName,
 ) -> Result<&'a Arc<dyn Platform>, Failure> {
-    let platform = loaded.platforms.get(name).ok_or_else(|| {
+    let platform = declared(loaded, name)?;
+    if !workspace.may_send(loaded, name) {
+        return Err(workspace.endpoint_refused(name, loaded));
+    }
+    Ok(platform)
+}
+
+fn declared<'a>(loaded: &'a Loaded, name: &AccountName) -> Result<&'a Arc<dyn Platform>, Failure> {
+    loaded.platforms.get(name).ok_or_else(|| {
         let known: Vec<_> = loaded.platforms.keys().map(ToString::to_string).collect();
         Failure::error(format!("gitcast.yaml has no account {name}")).hint(format!(
             "it has these: {}",
             if known.is_empty() { "none".to_owned() } else { known.join(", ") }
         ))
-    })?;
-    if !workspace.may_send(loaded, name) {
-        return Err(workspace.endpoint_refused(name, loaded));
-    }
-    Ok(platform)
+    })
 }
 
 /// Records a new login, in place of any before it.

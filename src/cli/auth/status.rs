@@ -1,8 +1,10 @@
 //! `gitcast auth status`: what is stored for each account, and until when.
 
+use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::facts;
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::plan::{self, FORMAT_VERSION, zone};
@@ -12,7 +14,15 @@ use crate::domain::grant::GrantRecord;
 use crate::domain::ids::AccountName;
 use crate::ledger::Ledger;
 
-pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// Ask the platforms what each account may do, and write it to content/accounts.lock.yaml
+    #[arg(long)]
+    write: bool,
+}
+
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
+    let renewed = if arguments.write { facts::renew(workspace)? } else { facts::Renewed::default() };
     let loaded = workspace.project();
     if loaded.project.is_none() {
         plan::report_diagnostics(workspace, &loaded)?;
@@ -36,7 +46,9 @@ pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
     if workspace.global.json {
         let accounts: Vec<_> = accounts
             .iter()
-            .map(|(name, origin, record, opens)| document(name, origin, record.as_ref(), now, *opens))
+            .map(|(name, origin, record, opens)| {
+                facts::add(document(name, origin, record.as_ref(), now, *opens), &loaded, name, &renewed)
+            })
             .collect();
         ui::print_json(&json!({ "format_version": FORMAT_VERSION, "accounts": accounts }));
     } else {
@@ -52,6 +64,10 @@ pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
                 None => no_login(name),
             };
             ui::print(&format!("{name}: {}\n", text::one_line(&line, 400)));
+            let barred = renewed.barred.get(*name).map(|why| format!("cannot post at present: {why}"));
+            for line in barred.into_iter().chain(facts::describe(&loaded, name, record.as_ref())) {
+                ui::print(&format!("  {}\n", text::one_line(&line, 400)));
+            }
         }
     }
     let verdict = |(_, origin, record, opens): &(_, String, Option<GrantRecord>, bool)| match record {
@@ -59,7 +75,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
         Some(record) if record.origin == *origin && record.needs_login(now).is_none() => Exit::Converged,
         Some(_) | None => Exit::LoginNeeded,
     };
-    Ok(Exit::of(accounts.iter().map(verdict)))
+    Ok(Exit::of(accounts.iter().map(verdict).chain(renewed.exits)))
 }
 
 pub(super) fn no_login(name: &AccountName) -> String {

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Mutex;
 
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -194,6 +194,9 @@ impl Platform for Watched {
     fn login(&self) -> &dyn gitcast::platform::oauth::Login {
         self.inner.login()
     }
+    fn inquiry(&self) -> &dyn gitcast::platform::inquiry::Inquiry {
+        self.inner.inquiry()
+    }
     fn rates(&self) -> &'static [RateLimit] {
         self.inner.rates()
     }

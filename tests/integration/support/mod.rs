@@ -192,6 +192,14 @@ impl Project {
         files.retain(|path, _| !path.starts_with(self.path("home")));
         files
     }
+
+    /// What the program's cache holds under this extension.
+    pub(crate) fn cached(&self, extension: &str) -> Vec<String> {
+        let mut files = BTreeMap::new();
+        collect(&self.path("home"), &mut files);
+        files.retain(|path, _| path.extension().is_some_and(|found| found == extension));
+        files.into_values().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+    }
 }
 
 fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
