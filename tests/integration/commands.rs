@@ -52,6 +52,11 @@ fn the_schema_is_json_and_knows_every_documented_key() {
     ] {
         assert!(gitcast.contains(&format!("\"{key}\"")), "{key}");
     }
+    let accounts = project.run(&["schema", "accounts"]).expect(0).json().to_string();
+    for key in ["read_on", "scopes", "privacy", "disabled", "video_seconds_max", "audited", "media_prefixes"]
+    {
+        assert!(accounts.contains(&format!("\"{key}\"")), "{key}");
+    }
 }
 
 #[test]
