@@ -17,10 +17,10 @@ use serde_json::Value;
 use crate::support::{Project, Server};
 
 const PROCESSES: usize = 30;
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
+pub(crate) const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Logs in as of `age` ago, with tokens whose lives count from then.
-fn log_in_since(server: &Server, project: &Project, account: &str, age: SignedDuration) {
+pub(crate) fn log_in_since(server: &Server, project: &Project, account: &str, age: SignedDuration) {
     let reply = server.rehearsal.issue_grant(account).expect("a grant");
     let at = Timestamp::now() - age;
     let text = |name: &str| reply[name].as_str().expect("a text").to_owned();

@@ -57,6 +57,7 @@ fn no_secret_leaves_the_vault() {
     };
     let commands: &[&[&str]] = &[
         &["auth", "status"],
+        &["auth", "status", "--write"],
         &["auth", "refresh", "--force"],
         &["auth", "refresh", "--force"],
         &["plan", "--out", "plan.json"],

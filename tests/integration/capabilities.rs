@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
+use crate::accounts::{HOUR, log_in_since};
 use crate::support::{Project, Run, Server};
 
 const LOCK: &str = "content/accounts.lock.yaml";
@@ -168,6 +169,18 @@ fn a_login_that_has_expired_or_is_refused_is_named() {
     assert!(run.stderr.contains("gitcast auth refresh --force drafts"), "{}", run.stderr);
     let written = lock(&project);
     assert!(written.contains("direct:") && !written.contains("drafts:"), "{written}");
+}
+
+#[test]
+fn what_is_due_is_refreshed_first_and_who_is_logged_out_is_left_alone() {
+    let server = limited();
+    let project = server.project_of(&["drafts"]);
+    log_in_since(&server, &project, "direct", HOUR * 3);
+    project.run(&["auth", "logout", "drafts"]).expect(0);
+    project.run(&["auth", "status", "--write"]).expect(6);
+    assert_eq!((server.requests("token"), server.requests("creator_info")), (1, 1));
+    let written = lock(&project);
+    assert!(written.contains("  direct:\n") && !written.contains("  drafts:\n"), "{written}");
 }
 
 #[test]
