@@ -238,6 +238,8 @@ pub struct Publication {
     pub attempts: u32,
     /// Steps in a row that made no progress.
     pub tries: u32,
+    /// Publish requests of this attempt that left.
+    pub sends: u32,
     pub remote: Remote,
     pub reason: Option<Reason>,
     pub next_at: Option<Timestamp>,
@@ -299,6 +301,7 @@ impl Publication {
                 revision: *revision,
                 attempts: before.map_or(0, |p| p.attempts) + 1,
                 tries: 0,
+                sends: 0,
                 remote: Remote::default(),
                 reason: None,
                 next_at: None,
@@ -322,6 +325,7 @@ impl Publication {
                 revision: before.map_or(*revision, |p| p.revision.max(*revision)),
                 attempts: before.map_or(0, |p| p.attempts),
                 tries: 0,
+                sends: 0,
                 remote: remote.clone(),
                 reason: Some(reason.clone()),
                 next_at: None,
@@ -356,6 +360,7 @@ impl Publication {
             Change::Started { .. } | Change::Staged { .. } | Change::Adopted { .. } => (None, None),
             Change::Intended { .. } => {
                 self.intended_at = Some(at);
+                self.sends += 1;
                 (None, None)
             }
             Change::Stepped { next_at, .. } | Change::Delivered { next_at, .. } => (None, *next_at),

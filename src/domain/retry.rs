@@ -33,6 +33,10 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(5 * 60);
 /// After so many tries in a row without progress, the step waits at `BACKOFF_MAX`.
 pub const TRIES_MAX: u32 = 8;
 
+/// Publish requests in one attempt whose post proved absent, each time. Nothing is public then, but the platform does
+/// not take it: a person should look before it is tried again.
+pub const SENDS_MAX: u32 = 8;
+
 /// The wait before try number `tries` + 1, with full jitter: `random` is uniform in 0..=u32::MAX.
 /// What the platform asked for (`retry_after`) is the least.
 pub fn backoff(tries: u32, retry_after: Option<Duration>, random: u32) -> Duration {

@@ -30,6 +30,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "",
     // Recipients, as a view.
     "",
+    // Sends are counted.
+    "",
 ];
 
 /// The tables that are folded from events. `work.started` and `intents.started` are the entry that began the attempt
@@ -44,6 +46,7 @@ const VIEWS_SQL: &str = "
         revision        INTEGER NOT NULL,
         attempts        INTEGER NOT NULL,
         tries           INTEGER NOT NULL,
+        sends           INTEGER NOT NULL,
         remote_id       TEXT,
         remote_url      TEXT,
         reason_code     TEXT,

@@ -17,7 +17,7 @@ use crate::domain::recipient::{Recipient, Recipients};
 
 macro_rules! publication_columns {
     () => {
-        "post, account, platform, state, digest, revision, attempts, tries, remote_id, remote_url, \
+        "post, account, platform, state, digest, revision, attempts, tries, sends, remote_id, remote_url, \
          reason_code, reason_message, next_at, intended_at, updated_at, path"
     };
 }
@@ -71,12 +71,13 @@ fn publication(row: &Row<'_>) -> rusqlite::Result<Publication> {
         revision: row.get(5)?,
         attempts: row.get(6)?,
         tries: row.get(7)?,
-        remote: Remote { id: row.get(8)?, url: row.get(9)? },
-        reason: reason(row.get(10)?, row.get(11)?),
-        next_at: parsed_or_null(row, 12)?,
-        intended_at: parsed_or_null(row, 13)?,
-        updated_at: parsed(row, 14)?,
-        path: row.get(15)?,
+        sends: row.get(8)?,
+        remote: Remote { id: row.get(9)?, url: row.get(10)? },
+        reason: reason(row.get(11)?, row.get(12)?),
+        next_at: parsed_or_null(row, 13)?,
+        intended_at: parsed_or_null(row, 14)?,
+        updated_at: parsed(row, 15)?,
+        path: row.get(16)?,
     })
 }
 
@@ -102,7 +103,7 @@ pub(super) fn store_publication(db: &Connection, p: &Publication) -> Result<(), 
     let sql = concat!(
         "INSERT OR REPLACE INTO publications (",
         publication_columns!(),
-        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
     );
     db.prepare_cached(sql)?.execute(params![
         p.post.as_str(),
@@ -113,6 +114,7 @@ pub(super) fn store_publication(db: &Connection, p: &Publication) -> Result<(), 
         p.revision,
         p.attempts,
         p.tries,
+        p.sends,
         p.remote.id,
         p.remote.url,
         p.reason.as_ref().map(|r| &r.code),

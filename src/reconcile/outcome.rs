@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::publication::{Change, Checkpoint, Publication, Reason, State};
-use crate::domain::retry::{ErrorKind, TRIES_MAX, backoff};
+use crate::domain::retry::{ErrorKind, SENDS_MAX, TRIES_MAX, backoff};
 use crate::platform::{Error, Observation, Sent, Staged};
 
 /// The first look after a publish request that nobody answered.
@@ -166,6 +166,12 @@ fn observed(publication: &Publication, observation: Observation, moment: Moment)
             reason: publication.reason.clone().unwrap_or_else(|| Reason::new("unknown", "not known yet")),
             next_at: moment.after(wait),
         },
+        Observation::Absent(_, reason) if publication.sends >= SENDS_MAX => Change::Refused {
+            reason: Reason::new(
+                "not-taken",
+                format!("sent {} times, and never there: {}", publication.sends, reason.message),
+            ),
+        },
         Observation::Absent(checkpoint, reason) => Change::Absent { checkpoint, reason },
         Observation::Rejected(reason) => Change::Refused { reason },
         Observation::CannotTell(reason)
@@ -222,6 +228,7 @@ mod tests {
             revision: 1,
             attempts: 1,
             tries: 0,
+            sends: 0,
             remote: Remote::default(),
             reason: None,
             next_at: None,

@@ -57,6 +57,7 @@ fn recorded(post: &str, content: &str, state: State) -> Publication {
         revision: 1,
         attempts: 1,
         tries: 0,
+        sends: 0,
         remote: Remote::default(),
         reason: Some(Reason::new("why", "because")),
         next_at: None,

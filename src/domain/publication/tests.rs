@@ -152,6 +152,7 @@ fn publication(state: State) -> Publication {
         revision: REVISION,
         attempts: 2,
         tries: 1,
+        sends: 0,
         remote: Remote::default(),
         reason: Some(Reason::new("old", "old")),
         next_at: Some(time(1)),

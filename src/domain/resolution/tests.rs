@@ -23,6 +23,7 @@ fn recorded(state: State) -> Publication {
         revision: 1,
         attempts: 1,
         tries: 0,
+        sends: 0,
         remote: Remote::default(),
         reason: None,
         next_at: None,

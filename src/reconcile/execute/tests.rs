@@ -19,7 +19,7 @@ use crate::domain::payload::Payload;
 use crate::domain::plan::{self, Input, Overrides};
 use crate::domain::project::Policy;
 use crate::domain::publication::Remote;
-use crate::domain::retry::{BACKOFF_MAX, ErrorKind};
+use crate::domain::retry::{BACKOFF_MAX, ErrorKind, SENDS_MAX};
 use crate::ledger::Holder;
 use crate::ledger::vault::KeyPlace;
 use crate::platform::Platform;
@@ -426,6 +426,20 @@ async fn a_publish_request_without_an_answer_is_looked_for_and_never_repeated() 
         assert_eq!(world.fake("a").seen(), ["stage p", "publish p", "observe p", "observe p", "observe p"]);
         assert_eq!(world.states(), ["p published"]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_arrives_is_not_sent_for_ever() {
+    let fake = Fake::default();
+    let absent = || Ok(Observation::Absent(Some(json!(1)), Reason::new("absent", "not there")));
+    for _ in 0..100 {
+        fake.publish.lock().expect("lock").push_back(Err(error(ErrorKind::Ambiguous)));
+        fake.observe.lock().expect("lock").push_back(absent());
+    }
+    let world = World::one(fake);
+    world.run(24 * 60).await;
+    assert_eq!(world.fake("a").seconds("publish").len(), SENDS_MAX as usize);
+    assert_eq!(world.states(), ["p failed"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -323,6 +323,7 @@ fn publication() -> crate::domain::publication::Publication {
         revision: 1,
         attempts: 1,
         tries: 0,
+        sends: 0,
         remote: Remote::default(),
         reason: None,
         next_at: None,
