@@ -19,7 +19,7 @@
 //! - [`reconcile`]: carries a plan out. It owns the ledger and knows adapters by their trait.
 //! - [`rehearsal`]: stand-ins for the platforms, written from their documentation alone. They share no type with
 //!   the adapters, so that a misreading on one side shows.
-//! - [`cli`]: the only part that prints, and the only one that reads the environment.
+//! - [`cli`]: the only part that prints, and the only one that reads the environment (but for [`crash`], which tests use).
 //!
 //! What holds everywhere: a publish request is announced in the ledger before it leaves and is sent once; no answer is
 //! never taken for a no; nothing that is missing is taken for removed; a secret has no way to be printed. The test
@@ -28,6 +28,7 @@
 pub mod cli;
 pub mod clock;
 pub mod content;
+pub mod crash;
 pub mod domain;
 pub mod ledger;
 pub mod platform;

@@ -22,6 +22,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use crate::crash::{self, Point};
 use crate::domain::event::{Entry, Event};
 use crate::domain::grant::GrantRecord;
 use crate::domain::ids::{AccountName, ContentDigest, PostId};
@@ -177,6 +178,9 @@ impl Ledger {
     /// somebody wrote without the lock, [`Error::FullDisk`]. Nothing is recorded then.
     pub fn append(&mut self, at: Timestamp, actor: &str, events: &[Event]) -> Result<Head, Error> {
         let writing = self.writing.as_mut().ok_or(Error::ReadOnly)?;
+        if events.is_empty() {
+            return Ok(writing.head);
+        }
         writing.head = append(&mut self.db, writing.head, (at, actor), events)?;
         Ok(writing.head)
     }
@@ -357,6 +361,8 @@ fn append(
         rows::store_link(&transaction, link, head.hash)?;
         fold::fold(&transaction, head.seq, (at, actor), event)?;
     }
+    crash::at(Point::BeforeCommit);
     transaction.commit()?;
+    crash::at(Point::AfterCommit);
     Ok(head)
 }

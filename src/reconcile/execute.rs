@@ -23,13 +23,13 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::crash::{self, Point};
 use super::credentials::Access;
 use super::lane::{Lane, Platforms, lanes, renewals, starts, undeclared};
 use super::outcome::{self, Moment, Outcome};
 use super::pace::room_at;
 use super::{random, wait_between};
 use crate::clock::Clock;
+use crate::crash::{self, Point};
 use crate::domain::commit::Commit;
 use crate::domain::event::{Event, GrantChange};
 use crate::domain::grant::Grant;
@@ -570,9 +570,7 @@ impl Run<'_> {
         if events.is_empty() {
             return Ok(());
         }
-        crash::at(Point::BeforeCommit);
         self.engine.ledger.append(self.engine.clock.now(), &self.engine.actor, &events)?;
-        crash::at(Point::AfterCommit);
         Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! The reconcile: scan, plan, execute one step, record, next action. Knows platforms by their trait only.
 
-pub mod crash;
 pub mod credentials;
 pub mod desired;
 pub mod execute;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use gitcast::reconcile::crash::{Point, VARIABLE};
+use gitcast::crash::{Point, VARIABLE};
 use gitcast::rehearsal::{AccountSetup, Action, Fault, Options};
 
 use crate::support::{Project, Server, fixture_path};
@@ -170,6 +170,7 @@ fn case(kind: &Kind, nth: u32, photos: &Path, tally: &Mutex<Tally>) -> bool {
     assert!(server.count() <= 1, "{what}: {:?}", server.rehearsal.publications());
     settle(kind, &what, &server, &project, tally);
     judge(&what, &server, &project);
+    assert!(server.rehearsal.faults().pending().is_empty(), "{what}: the fault was never met");
     let mut tally = tally.lock().expect("lock");
     tally.cases += 1;
     tally.killed += u32::from(killed);
@@ -244,6 +245,66 @@ fn run_all(kinds: VecDeque<Kind>) -> Tally {
 fn wherever_the_process_dies_each_post_is_there_once() {
     let tally = run_all(kinds(&[Flow::Draft, Flow::Direct, Flow::Photos, Flow::Refresh, Flow::Renew]));
     assert!(tally.cases > 400 && tally.held > 0 && tally.logins > 0, "{tally:?}");
+}
+
+/// What a command is killed in, what it is, and what it must have led to once it was run again.
+type Decision = (&'static [&'static str], fn(&Project) -> bool);
+
+/// People's own commands commit as well, and so does whatever starts a ledger.
+#[test]
+fn a_command_that_died_can_be_run_again() {
+    let state = |project: &Project, state: &str| project.states(&[]) == [format!("one@drafts {state}")];
+    let decisions: &[Decision] = &[
+        (&["forget", "one", "drafts"], |p| p.states(&[]) == ["one@drafts planned"]),
+        (&["adopt", "one", "drafts", "--remote-id", "7"], |p| p.states(&[]) == ["one@drafts published"]),
+        (&["pause", "one"], is_paused),
+        (&["resume", "one"], |p| !is_paused(p)),
+        (&["auth", "logout", "drafts"], |p| p.run(&["auth", "status"]).stdout.contains("logged out")),
+    ];
+    for (command, is_done) in decisions {
+        for point in [Point::BeforeCommit, Point::AfterCommit] {
+            let server = Server::start();
+            let project = server.project_of(&["drafts"]);
+            project.draft("one");
+            project.run(&APPLY).expect(0);
+            if command[0] == "resume" {
+                project.run(&["pause", "one"]).expect(0);
+            }
+            let what = format!("{command:?} {point:?}");
+            kill(&project, command, &format!("{}:1", point.as_str()), &what);
+            assert_eq!(is_done(&project), point == Point::AfterCommit, "{what}");
+            project.run(&["doctor"]).expect(0);
+            // Some say that it is done already.
+            let again = project.run(command);
+            assert!(again.code == 0 || point == Point::AfterCommit, "{what}: {again:?}");
+            assert!(is_done(&project), "{what}");
+            assert_eq!(server.count(), 1, "{what}");
+        }
+    }
+    // The first login starts the ledger and then is stored.
+    for order in ["before-commit:1", "after-commit:1", "before-commit:2", "after-commit:2"] {
+        let server = Server::start();
+        let project = server.project_of(&[]);
+        project.draft("one");
+        let grant = server.rehearsal.issue_grant("drafts").expect("a grant").to_string();
+        project.write("reply.json", &grant);
+        kill(&project, &["auth", "import", "drafts", "reply.json"], order, order);
+        project.run(&["auth", "import", "drafts", "reply.json"]).expect(0);
+        project.run(&["doctor"]).expect(0);
+        project.run(&APPLY).expect(0);
+        assert!(state(&project, "delivered") && server.count() == 1, "{order}");
+    }
+}
+
+fn is_paused(project: &Project) -> bool {
+    let status = project.run(&["status", "--json"]).expect(0).json();
+    !status["pauses"].as_array().expect("a list").is_empty()
+}
+
+#[track_caller]
+fn kill(project: &Project, command: &[&str], order: &str, what: &str) {
+    let output = project.command(command).env(VARIABLE, order).output().expect("it starts");
+    assert_eq!(output.status.signal(), Some(9), "{what}: the place is never passed: {output:?}");
 }
 
 #[test]

@@ -16,13 +16,14 @@ const BYTES_MAX: u64 = 1 << 20;
 const IMPORTS: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("clock", &[]),
+    ("crash", &[]),
     ("domain", &["secret"]),
     ("content", &["domain", "secret", "clock"]),
-    ("ledger", &["domain", "secret", "clock"]),
+    ("ledger", &["domain", "secret", "clock", "crash"]),
     ("platform", &["domain", "secret", "clock"]),
     // The stand-ins read the platforms' documentation on their own, so that a misreading on one side shows.
     ("rehearsal", &["clock"]),
-    ("reconcile", &["domain", "content", "ledger", "platform", "secret", "clock"]),
+    ("reconcile", &["domain", "content", "ledger", "platform", "secret", "clock", "crash"]),
     ("cli", &["domain", "content", "ledger", "platform", "reconcile", "rehearsal", "secret", "clock"]),
 ];
 
