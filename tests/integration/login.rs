@@ -166,6 +166,7 @@ fn a_browser_on_this_machine_comes_back_with_the_code() {
     let run = login.end().expect(0);
     assert_eq!(run.stdout.trim(), url, "stdout carries data only");
     assert!(run.stderr.contains("Logged in: drafts"), "{run:?}");
+    assert!(run.stderr.contains("drafts @drafts; app not audited"), "whose account it is: {run:?}");
     assert_eq!(state(&project, "drafts"), "ready");
     project.draft("one");
     project.run(&["apply", "--auto-approve"]).expect(0);

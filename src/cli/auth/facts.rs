@@ -198,6 +198,24 @@ fn live_grant(
     }
 }
 
+/// Who has just logged in, and what the platform says they may do.
+pub(super) async fn introduce(
+    workspace: &Workspace,
+    loaded: &Loaded,
+    name: &AccountName,
+    grant: &Grant,
+) -> Result<Vec<String>, Failure> {
+    let Some(platform) = loaded.platforms.get(name) else { return Ok(Vec::new()) };
+    let mut ledger = workspace.existing_ledger(Book::Real, loaded.project.as_ref(), "auth login")?;
+    let (now, actor) = (workspace.clock.now(), workspace.actor("auth login"));
+    let answer = inquire(&mut ledger, &**platform, (name, grant), (now, &actor)).await?;
+    let answer = answer.map_err(|error| refused(name, &error))?;
+    let account = loaded.project.as_ref().and_then(|project| project.account(name));
+    let mut lines = vec![facts(&answer.capabilities, account.and_then(|account| account.is_audited()))];
+    lines.extend(answer.bars.map(|bars| format!("cannot post at present: {bars}")));
+    Ok(lines)
+}
+
 fn refused(name: &AccountName, error: &Error) -> Failure {
     let failure = |exit| Failure::new(exit, "the platform did not tell what the account may do").cause(error);
     match error.kind {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::loopback::{Listener, Verdict};
 use super::status::{describe, document};
-use super::{account, store};
+use super::{account, facts, store};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::plan::{FORMAT_VERSION, zone};
@@ -93,7 +93,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     if let Some(verdict) = verdict {
         runtime.block_on(verdict.tell(stored.as_ref().map(drop).map_err(|f| f.message.as_str())));
     }
-    report(workspace, &loaded, platform, &grant, stored?)
+    let stored = stored?;
+    // The login is stored whatever comes of this.
+    let introduced = runtime.block_on(facts::introduce(workspace, &loaded, name, &grant));
+    let introduced = introduced.unwrap_or_else(|failure| vec![failure.message]);
+    report(workspace, &loaded, platform, &grant, stored, &introduced)
 }
 
 /// Setup, step by step: the keys are the first thing that a newcomer lacks.
@@ -306,11 +310,13 @@ fn report(
     platform: &dyn Platform,
     grant: &Grant,
     record: Option<GrantRecord>,
+    introduced: &[String],
 ) -> Result<Exit, Failure> {
     let (now, scopes) = (workspace.clock.now(), platform.login().scopes());
     if let Some(record) = &record {
         ui::tell(&format!("Logged in: {}", record.account));
         ui::tell(&format!("  {}", text::one_line(&describe(record, now, &zone(loaded)), 400)));
+        introduced.iter().for_each(|line| ui::tell(&format!("  {}", text::one_line(line, 400))));
         if workspace.global.json {
             let account = document(&record.account, &platform.origin(), Some(record), now, true);
             ui::print_json(&json!({ "format_version": FORMAT_VERSION, "accounts": [account] }));
