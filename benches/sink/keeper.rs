@@ -73,8 +73,9 @@ impl Keeper {
             hash.update(&buffer[..read]);
             came += read as u64;
             self.state().received += read as u64;
-            if came < length {
-                self.wait_at(first + came);
+            // What the system still holds of a killed client's chunk is lost with its connection.
+            if came < length && self.wait_at(first + came) {
+                return false;
             }
         }
         (self.state().whole, self.state().hash) = (first + length, hash);
@@ -82,14 +83,14 @@ impl Keeper {
         true
     }
 
-    fn wait_at(&self, at: u64) {
-        let reached = self.state().cut.take_if(|(cut, _)| at >= *cut);
-        if let Some((_, reached)) = reached {
-            let (go_on, wait) = channel();
-            reached.send(go_on).expect("somebody waits for it");
-            // Ends when the other side is dropped.
-            let _ = wait.recv();
-        }
+    /// Whether the client was killed meanwhile.
+    fn wait_at(&self, at: u64) -> bool {
+        let Some((_, reached)) = self.state().cut.take_if(|(cut, _)| at >= *cut) else { return false };
+        let (go_on, wait) = channel();
+        reached.send(go_on).expect("somebody waits for it");
+        // Ends when the other side is dropped.
+        let _ = wait.recv();
+        true
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
