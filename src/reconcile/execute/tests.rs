@@ -26,6 +26,8 @@ use crate::platform::Platform;
 use crate::platform::{BoxFuture, Prepared};
 use crate::secret::Secret;
 
+/// More requests than any test needs: a loop ends here and not never.
+const SEEN_MAX: usize = 2_000;
 /// What every request takes.
 const TAKES: Duration = Duration::from_secs(1);
 const LIFE: SignedDuration = SignedDuration::from_hours(3);
@@ -65,7 +67,12 @@ impl Fake {
         let now = self.clock.as_ref().expect("set").now();
         let post = job.and_then(|job| job.payload.body.as_str()).unwrap_or_default();
         let second = now.duration_since(start()).as_secs();
-        self.seen.lock().expect("lock").push((second, format!("{operation} {post}").trim().to_owned()));
+        let seen = {
+            let mut seen = self.seen.lock().expect("lock");
+            seen.push((second, format!("{operation} {post}").trim().to_owned()));
+            seen.len()
+        };
+        assert!(seen < SEEN_MAX, "requests without an end");
         {
             let mut in_flight = self.in_flight.lock().expect("lock");
             in_flight.0 += 1;
