@@ -18,6 +18,7 @@ use crate::domain::publication::{Publication, State};
 mod body;
 mod checkpoint;
 mod client;
+mod doubt;
 mod errors;
 mod inquiry;
 mod known;
@@ -39,6 +40,7 @@ mod types;
 pub use options::options_schema;
 
 use client::{Client, Session, operation};
+use doubt::Doubts;
 use pace::Pace;
 use stage::{Known, Step};
 
@@ -49,13 +51,15 @@ pub struct Tiktok {
     client: Client,
     keys: Keys,
     known: Known,
+    doubts: Doubts,
     files: upload::Files,
 }
 
 impl Tiktok {
     pub fn new(account: Account, http: Http, keys: Keys) -> Tiktok {
         let client = Client::new(http, account.endpoint.as_ref().map(|url| url.value.as_str()));
-        Tiktok { account, client, keys, known: Known::default(), files: upload::Files::default() }
+        let (known, doubts, files) = (Known::default(), Doubts::default(), upload::Files::default());
+        Tiktok { account, client, keys, known, doubts, files }
     }
 
     fn pace(&self) -> Pace {

@@ -82,7 +82,7 @@ impl Tiktok {
     }
 
     /// The last chunk was sent and nobody answered. If it did not arrive, it can be sent again: the same bytes to the
-    /// same upload make one post at most.
+    /// same upload make one post at most. Another upload could make another post, so that is waited for much longer.
     fn unfinished(&self, job: &Job, checkpoint: Checkpoint, status: &Status) -> Observation {
         let (elapsed, pace) = (elapsed(job), self.pace());
         let total = checkpoint.upload.as_ref().map_or(0, |upload| upload.total);
@@ -101,8 +101,9 @@ impl Tiktok {
         let offset = media::resume_at(total, received);
         let resumable = offset == media::last_start(total) && checkpoint.live_upload(job.now).is_some();
         let grace = if resumable { pace.absent_grace } else { pace.lost_grace };
-        if elapsed < grace {
-            return Observation::Unknown((grace - elapsed).min(pace.poll_max));
+        let standing = self.doubts.standing(checkpoint.publish_id.as_deref().unwrap_or_default(), received);
+        if standing < grace {
+            return Observation::Unknown((grace - standing).min(pace.poll_max));
         }
         let checkpoint = resumable.then(|| checkpoint.at_offset(offset).store());
         Observation::Absent(checkpoint, reason)
@@ -265,7 +266,8 @@ fn may_list(session: Session<'_>) -> bool {
     session.grant.scopes.iter().any(|scope| scope == "video.list")
 }
 
-/// Time since the publish request left.
+/// Time since the publish request left, by the time of day: enough to tell when to look, too little to tell that
+/// nothing is on its way any more.
 fn elapsed(job: &Job) -> Duration {
     let since = job.now.duration_since(job.intended_at.unwrap_or(job.now));
     since.try_into().unwrap_or_default()

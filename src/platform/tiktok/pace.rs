@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Waits between looks at the platform. All are counted from the moment when the publish request left.
+/// Waits between looks at the platform, counted from the moment when the publish request left. The graces are counted
+/// by [`Doubts`](super::doubt::Doubts) instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pace {
     /// The first look at a post being processed; later ones are half as far apart again each time.
@@ -13,9 +14,10 @@ pub(super) struct Pace {
     /// For a late public id, or a draft that the creator may publish.
     pub(super) look_every: Duration,
     pub(super) look_until: Duration,
-    /// So long after a cut request its bytes may still arrive.
+    /// So long after a look that found a cut request incomplete its bytes may still arrive.
     pub(super) absent_grace: Duration,
-    /// The same where the upload cannot be gone on with, so that what follows would be another post.
+    /// The same where the upload cannot be gone on with, so that what follows would be another post. Less than a run
+    /// waits by default: each process begins anew, and must be able to come to an end.
     pub(super) lost_grace: Duration,
     /// For a post whose request nobody answered, in the list of the creator's posts.
     pub(super) search_every: Duration,
@@ -34,7 +36,7 @@ const REAL: Pace = Pace {
     look_every: Duration::from_secs(60 * 60),
     look_until: Duration::from_secs(24 * 60 * 60),
     absent_grace: Duration::from_secs(30),
-    lost_grace: Duration::from_secs(10 * 60),
+    lost_grace: Duration::from_secs(5 * 60),
     search_every: Duration::from_secs(60),
     search_until: Duration::from_secs(10 * 60),
 };

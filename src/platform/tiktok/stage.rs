@@ -224,6 +224,7 @@ impl Tiktok {
         let part = self.files.open(operation::UPLOAD, expected, range, job.progress.clone()).await?;
         // From here on only the platform knows how far it got, until it answers.
         self.known.forget(id);
+        self.doubts.end(id);
         let headers = (media::content_type(medium), media::content_range(upload.total, range));
         self.client.put(url, part, headers, effect, &job.log, |reply| media::judge(effect, reply)).await
     }

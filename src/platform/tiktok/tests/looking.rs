@@ -218,12 +218,55 @@ async fn an_unanswered_last_chunk_is_sent_again_only_if_it_did_not_arrive() {
     let unknown = scene.look(refused(400, "invalid_publish_id")).await;
     assert!(matches!(unknown, Ok(Observation::CannotTell(_))), "{unknown:?}");
 
+    let moved = scene.look(uploading(5_000)).await;
+    assert!(matches!(moved, Ok(Observation::Unknown(_))), "its bytes do arrive: {moved:?}");
+    scene.pass(3).await;
     let absent = scene.look(uploading(5_000)).await;
     let Ok(Observation::Absent(Some(checkpoint), _)) = absent else { panic!("{absent:?}") };
     assert_eq!(checkpoint["upload"]["offset"], 0);
     scene.wait(3_600);
     let expired = scene.look(uploading(5_000)).await;
     assert!(matches!(expired, Ok(Observation::Absent(None, _))), "{expired:?}");
+}
+
+#[tokio::test]
+async fn no_clock_that_is_set_makes_a_cut_upload_absent() {
+    let hour = 3_600;
+    for set in [0, hour, 48 * hour, -48 * hour] {
+        let mut scene = Scene::in_doubt().await;
+        scene.wait(set);
+        for process in 0..2 {
+            for look in 0..2 {
+                let seen = scene.look(uploading(0)).await;
+                assert!(matches!(seen, Ok(Observation::Unknown(_))), "{set} {process} {look}: {seen:?}");
+                scene.wait(set);
+            }
+            scene.restart();
+        }
+        let seen = scene.look(uploading(0)).await;
+        assert!(matches!(seen, Ok(Observation::Unknown(_))), "{set}: {seen:?}");
+        scene.pass(3).await;
+        let seen = scene.look(uploading(0)).await;
+        let is_resumed = matches!(seen, Ok(Observation::Absent(Some(_), _)));
+        assert_eq!(is_resumed, set <= 0, "{set}: {seen:?}");
+        assert!(is_resumed || matches!(seen, Ok(Observation::Absent(None, _))), "{set}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_sent_again_is_waited_for_again() {
+    let mut scene = Scene::in_doubt().await;
+    for _ in 0..2 {
+        let early = scene.look(uploading(0)).await;
+        assert!(matches!(early, Ok(Observation::Unknown(_))), "{early:?}");
+        scene.pass(3).await;
+        let absent = scene.look(uploading(0)).await;
+        let Ok(Observation::Absent(Some(checkpoint), _)) = absent else { panic!("{absent:?}") };
+        scene.keep(&checkpoint);
+        scene.intend();
+        scene.server.then([Answer::Cut]);
+        assert_eq!(scene.tiktok.publish(&scene.job, &grant()).await.expect_err("cut").kind, Ambiguous);
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::support::{account, file, image, prepare, video};
+use super::support::{account, file, image, pass_steadily, prepare, video};
 use crate::clock::Clock;
 use crate::domain::grant::Grant;
 use crate::domain::ids::ContentDigest;
@@ -222,7 +222,10 @@ impl Stage {
                     job.checkpoint = Some(checkpoint);
                     self.wait(wait);
                 }
-                Ok(Observation::Unknown(wait)) => self.wait(wait),
+                Ok(Observation::Unknown(wait)) => {
+                    pass_steadily(wait).await;
+                    self.wait(wait);
+                }
                 Ok(Observation::Absent(checkpoint, _)) => return Err(checkpoint),
                 Ok(Observation::Rejected(Reason { code, .. })) => return Ok(End::Rejected(code)),
                 Ok(Observation::CannotTell(Reason { code, .. })) => return Ok(End::Held(code)),

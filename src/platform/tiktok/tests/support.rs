@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -134,6 +135,12 @@ impl Scene {
         self.job.now += SignedDuration::from_secs(seconds);
     }
 
+    /// So much time passes on every clock, those that nobody sets included.
+    pub(super) async fn pass(&mut self, seconds: u64) {
+        pass_steadily(Duration::from_secs(seconds)).await;
+        self.wait(seconds.cast_signed());
+    }
+
     /// The publish request leaves now.
     pub(super) fn intend(&mut self) {
         self.job.intended_at = Some(self.job.now);
@@ -152,6 +159,13 @@ impl Scene {
     pub(super) fn requests(&self) -> Vec<String> {
         self.server.seen().iter().map(|seen| format!("{} {}", seen.method, seen.target)).collect()
     }
+}
+
+/// So much time passes on the clock that nobody sets.
+pub(super) async fn pass_steadily(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
 }
 
 pub(super) enum Media {
