@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use gitcast::rehearsal::{AccountSetup, Action, Fault, Options};
+use gitcast::rehearsal::{AccountSetup, Action, Fault, Options, system_clock};
 
 use crate::support::{Project, Run, Server, fixture_path};
 
@@ -275,6 +276,42 @@ fn a_suspended_process_that_was_robbed_of_its_lock_does_not_post_again() {
             settle(&what, flow, &server, &project);
         }
     }
+}
+
+/// A server whose clock goes ahead by so many hours while the process sleeps; ours stays where it is.
+fn upload_beside_a_clock_that_goes_ahead(flow: Flow, hours: i64) {
+    let what = format!("{flow:?} {hours} h");
+    let ahead = Arc::new(AtomicI64::new(0));
+    let (shown, system) = (Arc::clone(&ahead), system_clock());
+    let server = Server::start_as(Options {
+        accounts: vec![AccountSetup::new("drafts"), AccountSetup::new("direct")],
+        clock: Arc::new(move || system() + shown.load(Ordering::Relaxed)),
+        processing: Duration::from_millis(50),
+        ..Options::default()
+    });
+    let project = server.project_of(&[flow.account()]);
+    flow.write(&project, &server);
+    server.rehearsal.faults().add(Fault::next("upload", SLOW));
+    // Far more than the few times that the address is tried take.
+    let child = project.spawn(&["apply", "--auto-approve", "--max-wait", "50s"]);
+    wait_until(&what, || server.requests("upload") == 1);
+    send("-STOP", &child);
+    ahead.store(hours * 3_600_000, Ordering::Relaxed);
+    let run = woken(child);
+    assert_eq!(run.code, 0, "{what}: {run:?}");
+    assert!(server.requests("upload") <= 6, "{what}: {} chunks", server.requests("upload"));
+    settle(&what, flow, &server, &project);
+}
+
+#[test]
+fn an_upload_whose_address_only_the_platform_takes_for_expired_begins_anew() {
+    std::thread::scope(|scope| {
+        for flow in [Flow::Draft, Flow::Direct] {
+            for hours in [2, 30] {
+                scope.spawn(move || upload_beside_a_clock_that_goes_ahead(flow, hours));
+            }
+        }
+    });
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(super) struct Checkpoint {
     /// Inits so far in this attempt, and corrections of the offset since the last one: both have a bound.
     pub(super) inits: u32,
     pub(super) resyncs: u32,
+    /// How often the last chunk of this upload was found not to have arrived, and is sent again: it has a bound.
+    pub(super) resends: u32,
     /// Whether the platform has all of it, by its own word.
     pub(super) accepted: bool,
     /// How far it was seen to get.
@@ -100,6 +102,7 @@ impl Default for Checkpoint {
             upload: None,
             inits: 0,
             resyncs: 0,
+            resends: 0,
             accepted: false,
             seen: None,
             post_ids: Vec::new(),
@@ -138,7 +141,7 @@ impl Checkpoint {
 
     /// Forgets an upload that can never be completed any more.
     pub(super) fn without_upload(self) -> Checkpoint {
-        Checkpoint { publish_id: None, upload: None, resyncs: 0, ..self }
+        Checkpoint { publish_id: None, upload: None, resyncs: 0, resends: 0, ..self }
     }
 
     pub(super) fn at_offset(self, offset: u64) -> Checkpoint {

@@ -20,6 +20,8 @@ use crate::platform::{Error, Job, Observation};
 
 /// TikTok's clock may be behind ours by so much.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+/// An address that takes the last chunk no more, whatever our clock says of its life, is given up after so many tries.
+const RESENDS_MAX: u32 = 3;
 /// Pages of the creator's newest posts to look through: 60 posts.
 const LIST_PAGES_MAX: u32 = 3;
 /// Characters of a text that `video/list` tells (TikTok docs `vo`, read 2026-11-22).
@@ -99,13 +101,16 @@ impl Tiktok {
         };
         let reason = Reason::new("upload-incomplete", format!("TikTok has {received} of {total} bytes"));
         let offset = media::resume_at(total, received);
-        let resumable = offset == media::last_start(total) && checkpoint.live_upload(job.now).is_some();
+        let resumable = offset == media::last_start(total)
+            && checkpoint.live_upload(job.now).is_some()
+            && checkpoint.resends < RESENDS_MAX;
         let grace = if resumable { pace.absent_grace } else { pace.lost_grace };
         let standing = self.doubts.standing(checkpoint.publish_id.as_deref().unwrap_or_default(), received);
         if standing < grace {
             return Observation::Unknown((grace - standing).min(pace.poll_max));
         }
-        let checkpoint = resumable.then(|| checkpoint.at_offset(offset).store());
+        let resends = checkpoint.resends.saturating_add(1);
+        let checkpoint = resumable.then(|| Checkpoint { resends, ..checkpoint.at_offset(offset) }.store());
         Observation::Absent(checkpoint, reason)
     }
 

@@ -157,6 +157,7 @@ impl Tiktok {
             upload: Some(Upload { url: UploadUrl(url), issued_at: job.now, total, offset: 0 }),
             inits: checkpoint.inits + 1,
             resyncs: 0,
+            resends: 0,
             ..checkpoint
         })
     }
@@ -262,12 +263,15 @@ impl Tiktok {
     }
 
     async fn send_last_chunk(&self, job: &Job, checkpoint: Checkpoint) -> Result<Sent, Error> {
-        let Some((id, upload)) = checkpoint.live_upload(job.now).filter(|(_, upload)| upload.is_at_last())
-        else {
-            return Ok(stale("upload-expired", "the upload's address has expired"));
-        };
         let unclear = |code: &str, message: &str| {
             Err(Error::new(operation::UPLOAD, ErrorKind::Ambiguous, code, message))
+        };
+        let Some((id, upload)) = checkpoint.live_upload(job.now).filter(|(_, upload)| upload.is_at_last())
+        else {
+            let expired = ("upload-expired", "the upload's address has expired");
+            // What was sent before may be on its way for longer than it takes to send the same again.
+            let is_clear = checkpoint.resends == 0;
+            return if is_clear { Ok(stale(expired.0, expired.1)) } else { unclear(expired.0, expired.1) };
         };
         match self.put(job, upload, id, Effect::Once).await? {
             Stored::Whole => Ok(self.accepted(checkpoint)),

@@ -269,6 +269,44 @@ async fn an_upload_that_is_sent_again_is_waited_for_again() {
     }
 }
 
+/// TikTok's clock may be far ahead of ours.
+#[tokio::test]
+async fn an_address_that_takes_nothing_is_given_up() {
+    let mut scene = Scene::in_doubt().await;
+    let mut sent = 0;
+    let reason = loop {
+        let early = scene.look(uploading(0)).await;
+        assert!(matches!(early, Ok(Observation::Unknown(_))), "{early:?}");
+        scene.pass(3).await;
+        match scene.look(uploading(0)).await {
+            Ok(Observation::Absent(Some(checkpoint), _)) => scene.keep(&checkpoint),
+            Ok(Observation::Absent(None, reason)) => break reason,
+            seen => panic!("{seen:?}"),
+        }
+        scene.intend();
+        scene.server.then([super::support::chunk(403)]);
+        let error = scene.tiktok.publish(&scene.job, &grant()).await.expect_err("refused");
+        assert_eq!((error.kind, error.code.as_str()), (Ambiguous, "upload-gone"));
+        sent += 1;
+        assert!(sent < 10, "no end");
+    };
+    assert_eq!((reason.code.as_str(), sent), ("upload-incomplete", 3));
+}
+
+#[tokio::test]
+async fn an_address_that_expires_before_a_chunk_is_sent_again_leaves_the_doubt() {
+    let mut scene = Scene::in_doubt().await;
+    for (resends, kind) in [(0, None), (1, Some(Ambiguous))] {
+        let mut checkpoint = scene.job.checkpoint.clone().expect("in doubt");
+        checkpoint["resends"] = resends.into();
+        scene.keep(&checkpoint);
+        scene.wait(3_600);
+        let sent = scene.tiktok.publish(&scene.job, &grant()).await;
+        assert_eq!(sent.as_ref().err().map(|error| error.kind), kind, "{sent:?}");
+    }
+    assert!(scene.requests().is_empty());
+}
+
 #[tokio::test]
 async fn what_tiktok_does_not_list_nobody_can_tell() {
     for (yaml, mode) in [(DRAFT, Draft), (SELF_ONLY, Direct)] {
