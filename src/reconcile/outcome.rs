@@ -13,6 +13,10 @@ use crate::platform::{Error, Observation, Sent, Staged};
 /// The first look after a publish request that nobody answered.
 pub const FIRST_LOOK_AFTER: Duration = Duration::from_secs(1);
 
+/// Looks at what nobody answered that lead nowhere, in all processes together, before a person must decide. Many more
+/// than one process needs for the longest grace: it is for runs that are given too little time to see one through.
+pub const LOOKS_MAX: u32 = 100;
+
 /// What to record, and whether the account's access token was turned down.
 #[derive(Debug, PartialEq)]
 pub struct Outcome {
@@ -160,6 +164,11 @@ fn observed(publication: &Publication, observation: Observation, moment: Moment)
         }
         Observation::Working(checkpoint, wait) => {
             Change::Accepted { checkpoint, next_at: moment.after(wait) }
+        }
+        Observation::Unknown(_)
+            if publication.state == State::Unresolved && publication.tries >= LOOKS_MAX =>
+        {
+            Change::Held { reason: Reason::new("not-known", "many looks did not show what became of it") }
         }
         Observation::Unknown(wait) => Change::Delayed {
             kind: ErrorKind::Ambiguous,
@@ -344,6 +353,15 @@ mod tests {
             assert_eq!(lands_in(state, &outcome), State::Held);
             let outcome = after_observe(&tired, Err(error(ErrorKind::Transient)), moment());
             assert_eq!(lands_in(state, &outcome), state, "a platform that is down says nothing");
+        }
+    }
+
+    #[test]
+    fn what_is_never_known_is_held_in_the_end() {
+        let unknown = || Ok(Observation::Unknown(Duration::from_secs(1)));
+        for (tries, state) in [(TRIES_MAX, State::Unresolved), (LOOKS_MAX, State::Held)] {
+            let tired = Publication { tries, ..publication(State::Unresolved) };
+            assert_eq!(lands_in(State::Unresolved, &after_observe(&tired, unknown(), moment())), state);
         }
     }
 
