@@ -34,29 +34,33 @@ fn appends_until_killed() {
     }
 }
 
-struct Writer {
+pub(super) struct Writer {
     child: Child,
     out: BufReader<ChildStdout>,
 }
 
 impl Writer {
     fn start(ledger: &Path, reopen: bool) -> Writer {
+        let reopen = reopen.then_some((REOPEN_VARIABLE, Path::new("1")));
+        let variables = [(LEDGER_VARIABLE, ledger)].into_iter().chain(reopen);
+        Writer::of("ledger::tests::processes::appends_until_killed", variables)
+    }
+
+    /// The test `name` of this program, in a process of its own.
+    pub(super) fn of<'a>(name: &str, variables: impl IntoIterator<Item = (&'a str, &'a Path)>) -> Writer {
         let mut command = Command::new(std::env::current_exe().expect("this test's program"));
         command
-            .args(["--exact", "ledger::tests::processes::appends_until_killed", "--nocapture"])
-            .env(LEDGER_VARIABLE, ledger)
+            .args(["--exact", name, "--nocapture"])
+            .envs(variables)
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        if reopen {
-            command.env(REOPEN_VARIABLE, "1");
-        }
         let mut child = command.spawn().expect("start");
         let out = BufReader::new(child.stdout.take().expect("piped"));
         Writer { child, out }
     }
 
     /// The next entry that the process tells of.
-    fn seq(&mut self) -> u64 {
+    pub(super) fn seq(&mut self) -> u64 {
         let mut line = String::new();
         while self.out.read_line(&mut line).expect("read") > 0 {
             if let Some(seq) = last_seq(&line) {
@@ -67,8 +71,22 @@ impl Writer {
         panic!("the process ended by itself");
     }
 
+    /// Kills it after one of the first `entries` that it tells of, and not at the moment of telling, but somewhere on
+    /// the way to the next, which takes about so many microseconds.
+    pub(super) fn kill_somewhere(mut self, numbers: &mut Numbers, (entries, micros): (u64, u64)) -> u64 {
+        let mut told = self.seq();
+        for _ in 0..numbers.below(entries) {
+            told = self.seq();
+        }
+        let until = Instant::now() + Duration::from_micros(numbers.below(micros));
+        while Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        self.kill(told)
+    }
+
     /// Kills it and gives the last entry it told of.
-    fn kill(mut self, told: u64) -> u64 {
+    pub(super) fn kill(mut self, told: u64) -> u64 {
         self.child.kill().expect("kill");
         self.child.wait().expect("wait");
         let mut rest = String::new();
@@ -85,10 +103,10 @@ fn last_seq(line: &str) -> Option<u64> {
 }
 
 /// Small numbers that look random, the same in every run.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -97,18 +115,9 @@ impl Numbers {
 }
 
 /// Starts a writer, kills it at some moment, and gives the last entry that it told of.
-fn write_and_kill(folder: &Folder, numbers: &mut Numbers, reopen: bool) -> u64 {
-    let mut writer = Writer::start(&folder.ledger(), reopen);
-    let mut told = writer.seq();
-    for _ in 0..numbers.below(12) {
-        told = writer.seq();
-    }
-    // Not at the moment of telling, but somewhere on the way to the next.
-    let until = Instant::now() + Duration::from_micros(numbers.below(if reopen { 12_000 } else { 2_000 }));
-    while Instant::now() < until {
-        std::hint::spin_loop();
-    }
-    writer.kill(told)
+pub(super) fn write_and_kill(folder: &Folder, numbers: &mut Numbers, reopen: bool) -> u64 {
+    let writer = Writer::start(&folder.ledger(), reopen);
+    writer.kill_somewhere(numbers, (12, if reopen { 12_000 } else { 2_000 }))
 }
 
 fn check(ledger: &Ledger, told: u64, round: u32) {
