@@ -88,6 +88,16 @@ struct Kind {
     flow: Flow,
     fault: Option<Fault>,
     point: Point,
+    /// The power goes as well: what is left of the last commit.
+    torn: Option<Torn>,
+}
+
+/// How much of its last commit the log has kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Torn {
+    Nothing,
+    /// All but the half of its last page.
+    Most,
 }
 
 /// How often what happened.
@@ -126,21 +136,48 @@ fn answers(operation: &str) -> Vec<Action> {
 fn kinds(flows: &[Flow]) -> VecDeque<Kind> {
     let mut kinds = VecDeque::new();
     for &flow in flows {
-        kinds.extend(Point::ALL.map(|point| Kind { flow, fault: None, point }));
+        kinds.extend(Point::ALL.map(|point| Kind { flow, fault: None, point, torn: None }));
         for &operation in flow.operations() {
             for action in answers(operation) {
                 // Between the other places ledger and platform do not change.
                 for point in [Point::AfterAnswer, Point::AfterCommit] {
-                    kinds.push_back(Kind {
-                        flow,
-                        fault: Some(Fault::next(operation, action.clone())),
-                        point,
-                    });
+                    let fault = Some(Fault::next(operation, action.clone()));
+                    kinds.push_back(Kind { flow, fault, point, torn: None });
                 }
             }
         }
     }
     kinds
+}
+
+/// SQLite's log: its header, and each page of it behind a header of its own.
+const LOG_HEADER: usize = 32;
+const FRAME_HEADER: usize = 24;
+const FRAME: usize = FRAME_HEADER + 4096;
+
+/// Takes the log's last commit back, as if the power had gone before it was on the disk. The index of the log, which
+/// is memory, goes in any case.
+fn tear(what: &str, project: &Project, torn: Torn) {
+    let path = project.path("state/ledger.db-wal");
+    let mut log = std::fs::read(&path).unwrap_or_else(|error| panic!("{what}: no log: {error}"));
+    let commits = commits(&log);
+    let end = *commits.last().unwrap_or_else(|| panic!("{what}: no commit in the log"));
+    let before = commits.iter().rev().nth(1).copied().unwrap_or(LOG_HEADER);
+    log.truncate(match torn {
+        Torn::Nothing => before,
+        Torn::Most => end - FRAME / 2,
+    });
+    std::fs::write(&path, log).expect("log");
+    std::fs::remove_file(project.path("state/ledger.db-shm")).expect("index");
+}
+
+/// Where the commits of a log end. A frame counts if it bears the log's own salt; the last one of a commit tells how
+/// large the database is (SQLite's file format).
+fn commits(log: &[u8]) -> Vec<usize> {
+    let is_own = |frame: &[u8]| frame[8..16] == log[16..24];
+    let frames = log.get(LOG_HEADER..).unwrap_or_default().chunks_exact(FRAME).take_while(|f| is_own(f));
+    let ends = frames.enumerate().filter(|(_, frame)| frame[4..8] != [0; 4]);
+    ends.map(|(n, _)| LOG_HEADER + (n + 1) * FRAME).collect()
 }
 
 fn server(photos: &Path) -> Server {
@@ -168,6 +205,9 @@ fn case(kind: &Kind, nth: u32, photos: &Path, tally: &Mutex<Tally>) -> bool {
     let killed = output.status.signal() == Some(9);
     assert!(killed || output.status.code().is_some(), "{what}: {output:?}");
     assert!(server.count() <= 1, "{what}: {:?}", server.rehearsal.publications());
+    if let Some(torn) = kind.torn.filter(|_| killed) {
+        tear(&what, &project, torn);
+    }
     settle(kind, &what, &server, &project, tally);
     judge(&what, &server, &project);
     assert!(server.rehearsal.faults().pending().is_empty(), "{what}: the fault was never met");
@@ -307,6 +347,21 @@ fn kill(project: &Project, command: &[&str], order: &str, what: &str) {
     assert_eq!(output.status.signal(), Some(9), "{what}: the place is never passed: {output:?}");
 }
 
+/// The power goes while a commit is written. With `synchronous=FULL` a commit is on the disk before the next thing
+/// happens, so an honest disk loses one commit at most, the last, from which nothing has followed: dying right after
+/// it and taking it back is just that. An intent that is lost has let no request out, so it costs nothing. An answer
+/// that is lost leaves the intent: for a video the platform is asked by the publish id, and only for photos, whose id
+/// was in that answer, a person must look. An init that is lost leaves an upload that nobody finishes.
+#[test]
+fn a_commit_that_the_power_cut_took_back_costs_no_second_post() {
+    let flows = [Flow::Draft, Flow::Direct, Flow::Photos];
+    let torn =
+        |torn| flows.map(|flow| Kind { flow, fault: None, point: Point::AfterCommit, torn: Some(torn) });
+    let tally = run_all([Torn::Nothing, Torn::Most].into_iter().flat_map(torn).collect());
+    // The answer to the photos' init, once for each way to tear.
+    assert!(tally.killed >= 24 && tally.held >= 2 && tally.logins == 0, "{tally:?}");
+}
+
 #[test]
 fn a_post_that_could_not_begin_in_time_is_not_taken_for_converged() {
     let server = Server::start();
@@ -325,6 +380,7 @@ fn a_post_that_could_not_begin_in_time_is_not_taken_for_converged() {
 #[test]
 fn a_large_upload_survives_the_process_too() {
     let points = [Point::AfterAnswer, Point::AfterCommit];
-    let tally = run_all(points.map(|point| Kind { flow: Flow::Large, fault: None, point }).into());
+    let kind = |point| Kind { flow: Flow::Large, fault: None, point, torn: None };
+    let tally = run_all(points.map(kind).into());
     assert!(tally.killed >= 15 && tally.held + tally.logins == 0, "{tally:?}");
 }
