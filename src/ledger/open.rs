@@ -16,7 +16,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::migrations::{self, MIGRATIONS};
 use super::{Error, error::Foreign};
@@ -61,6 +61,8 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
 pub(super) fn writer(path: &Path) -> Result<Connection, Error> {
     let path = existing(path)?;
     let mut db = connect(&path, &path, read_write())?;
+    // A change of the journal does not wait for a connection that writes. Beginning to write does.
+    drop(db.transaction_with_behavior(TransactionBehavior::Immediate)?);
     // Where the file system has no shared memory, SQLite stays with its journal: slower and as safe.
     db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     db.pragma_update(None, "synchronous", "FULL")?;

@@ -328,6 +328,24 @@ fn a_ledger_is_there_whole_or_not_at_all_whenever_its_creation_is_cut() {
 }
 
 #[test]
+fn opening_waits_for_another_hand_on_the_database_too() {
+    let folder = Folder::new();
+    drop(folder.create());
+    for begin in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"] {
+        let other = Connection::open(folder.ledger()).expect("open");
+        other.execute_batch(begin).expect("SQLite's own lock");
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(200));
+                other.execute_batch("COMMIT").expect("let go");
+            });
+            let opened = Ledger::open_write(&folder.ledger(), PATIENCE, &holder());
+            assert!(opened.is_ok(), "{begin}: {opened:?}");
+        });
+    }
+}
+
+#[test]
 fn another_hand_on_the_database_is_waited_for_a_while_and_then_told() {
     let folder = Folder::new();
     let mut ledger = folder.create();
