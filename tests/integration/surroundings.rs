@@ -314,6 +314,63 @@ fn an_upload_whose_address_only_the_platform_takes_for_expired_begins_anew() {
     });
 }
 
+/// SQLite's own lock on the project's ledger, as another program may hold it.
+fn database_in_use(project: &Project) -> rusqlite::Connection {
+    let db = rusqlite::Connection::open(project.path("state/ledger.db")).expect("ledger");
+    db.busy_timeout(REACHED_MAX).expect("patience");
+    db.execute_batch("BEGIN IMMEDIATE").expect("lock");
+    db
+}
+
+fn apply_beside_a_database_in_use(operation: Option<&str>, held: Duration, code: i32) {
+    let what = format!("{operation:?} {held:?}");
+    let server = Server::start();
+    let project = server.project_of(&["drafts"]);
+    project.draft("one");
+    let (child, db) = match operation {
+        None => {
+            let db = database_in_use(&project);
+            (project.spawn(&APPLY), db)
+        }
+        Some(operation) => {
+            server.rehearsal.faults().add(Fault::next(operation, SLOW));
+            let child = project.spawn(&APPLY);
+            wait_until(&what, || server.requests(operation) == 1);
+            (child, database_in_use(&project))
+        }
+    };
+    let run: Run = std::thread::scope(|scope| {
+        let ended = scope.spawn(|| child.wait_with_output().expect("it ends").into());
+        let begun = Instant::now();
+        while begun.elapsed() < held && !ended.is_finished() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        db.execute_batch("ROLLBACK").expect("let go");
+        ended.join().expect("it ends")
+    });
+    assert_eq!(run.code, code, "{what}: {run:?}");
+    if code == 5 {
+        assert!(run.stderr.contains("the ledger is busy"), "{what}: {run:?}");
+        let reached = if operation.is_none() { 0 } else { 1 };
+        assert_eq!(server.requests("inbox_init"), reached, "{what}: nothing leaves without a commit");
+        let doctor = project.run(&["doctor"]);
+        assert_eq!(doctor.code, 0, "{what}: {doctor:?}");
+    }
+    settle(&what, Flow::Draft, &server, &project);
+}
+
+#[test]
+fn a_database_in_use_is_waited_for_a_while_and_then_costs_time_only() {
+    let (short, long) = (Duration::from_millis(1_500), REACHED_MAX);
+    std::thread::scope(|scope| {
+        for operation in [None, Some("inbox_init"), Some("upload")] {
+            for (held, code) in [(short, 0), (long, 5)] {
+                scope.spawn(move || apply_beside_a_database_in_use(operation, held, code));
+            }
+        }
+    });
+}
+
 #[test]
 fn whoever_waits_takes_over_when_the_holder_is_killed() {
     let server = Server::start();
