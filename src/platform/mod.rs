@@ -158,8 +158,9 @@ pub enum Sent {
     /// The platform has it and works on it; observe after this long.
     Accepted(Checkpoint, Duration),
     Published(Remote),
-    /// Nothing was sent, as what was staged has expired meanwhile: staging begins anew.
-    Stale(Reason),
+    /// Nothing was sent, as what was staged has expired meanwhile: staging begins anew. The checkpoint tells what was
+    /// tried, so that what is tried again has a bound; likewise below.
+    Stale(Checkpoint, Reason),
 }
 
 /// What a look at the platform shows.
@@ -184,6 +185,8 @@ pub enum Observation {
     /// Authoritatively not there and cannot come to be there. With a checkpoint: ready to publish again.
     /// Without: staging begins anew.
     Absent(Option<Checkpoint>, Reason),
+    /// Absent as well, and what was staged is of no use any more: staging begins anew from this checkpoint.
+    Lost(Checkpoint, Reason),
     Rejected(Reason),
     /// The platform offers no way to find out.
     CannotTell(Reason),

@@ -358,7 +358,9 @@ impl Run<'_> {
     ) -> Result<Job, ledger::Error> {
         // Who raises the revision asks for the same once more.
         let look_back = self.engine.look_back.filter(|_| publication.revision == 1);
-        let begins = publication.state == State::Staging && work.checkpoint.is_none();
+        // What was lost after its request had left begins anew with a checkpoint.
+        let has_left = publication.intended_at.is_some();
+        let begins = publication.state == State::Staging && (work.checkpoint.is_none() || has_left);
         let taken = match publication.state {
             State::Unresolved => self.engine.ledger.remote_ids(&publication.account)?,
             State::Staging if begins && look_back.is_some() => {

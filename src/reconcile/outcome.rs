@@ -92,7 +92,7 @@ pub fn after_publish(
         Ok(Sent::Published(remote)) => {
             return Outcome::of(vec![Change::Published { checkpoint: None, remote, next_at: None }]);
         }
-        Ok(Sent::Stale(reason)) => return Outcome::of(vec![Change::Absent { checkpoint: None, reason }]),
+        Ok(Sent::Stale(checkpoint, reason)) => return Outcome::of(begin_anew(checkpoint, reason)),
         Err(error) => error,
     };
     let absent = |checkpoint| Change::Absent { checkpoint, reason: error.reason() };
@@ -107,6 +107,11 @@ pub fn after_publish(
     }
 }
 
+/// Provably nothing happened, and nothing that was staged is left; what was tried is remembered.
+fn begin_anew(checkpoint: Checkpoint, reason: Reason) -> Vec<Change> {
+    vec![Change::Absent { checkpoint: None, reason }, Change::Stepped { checkpoint, next_at: None }]
+}
+
 /// A publish request that nobody answered.
 pub fn unanswered(reason: Reason, moment: Moment) -> Change {
     Change::Unanswered { reason, next_at: moment.after(FIRST_LOOK_AFTER) }
@@ -119,6 +124,9 @@ pub fn after_observe(
     moment: Moment,
 ) -> Outcome {
     match result {
+        Ok(Observation::Lost(checkpoint, reason)) if !publication.state.is_success() => {
+            Outcome::of(begin_anew(checkpoint, reason))
+        }
         Ok(observation) => Outcome::of(vec![observed(publication, observation, moment)]),
         Err(error) => match error.kind {
             ErrorKind::Auth => unauthorized(Vec::new()),
@@ -159,7 +167,12 @@ fn observed(publication: &Publication, observation: Observation, moment: Moment)
         }
         // What is published stays so, whatever a later look shows.
         Observation::Working(_, wait) | Observation::Unknown(wait) if settled => looked(None, Some(wait)),
-        Observation::Absent(..) | Observation::Rejected(_) | Observation::CannotTell(_) if settled => {
+        Observation::Absent(..)
+        | Observation::Lost(..)
+        | Observation::Rejected(_)
+        | Observation::CannotTell(_)
+            if settled =>
+        {
             looked(None, None)
         }
         Observation::Working(checkpoint, wait) => {
@@ -182,6 +195,7 @@ fn observed(publication: &Publication, observation: Observation, moment: Moment)
             ),
         },
         Observation::Absent(checkpoint, reason) => Change::Absent { checkpoint, reason },
+        Observation::Lost(_, reason) => Change::Absent { checkpoint: None, reason },
         Observation::Rejected(reason) => Change::Refused { reason },
         Observation::CannotTell(reason)
             if publication.state == State::Unresolved || gives_up(publication) =>
@@ -325,15 +339,19 @@ mod tests {
                 Observation::Working(json!(2), wait),
                 Observation::Unknown(wait),
                 Observation::Absent(Some(json!(3)), reason()),
+                Observation::Lost(json!(3), reason()),
                 Observation::Rejected(reason()),
                 Observation::CannotTell(reason()),
             ]
         };
         for (state, expected) in [
-            (Unresolved, [Published, Delivered, Accepted, Unresolved, Staged, Failed, Held]),
-            (Accepted, [Published, Delivered, Accepted, Accepted, Staged, Failed, Accepted]),
-            (Delivered, [Published, Delivered, Delivered, Delivered, Delivered, Delivered, Delivered]),
-            (Published, [Published, Published, Published, Published, Published, Published, Published]),
+            (Unresolved, [Published, Delivered, Accepted, Unresolved, Staged, Staging, Failed, Held]),
+            (Accepted, [Published, Delivered, Accepted, Accepted, Staged, Staging, Failed, Accepted]),
+            (
+                Delivered,
+                [Published, Delivered, Delivered, Delivered, Delivered, Delivered, Delivered, Delivered],
+            ),
+            (Published, [Published; 8]),
         ] {
             for (observation, expected) in observations().into_iter().zip(expected) {
                 let shown = format!("{state} {observation:?}");

@@ -139,6 +139,11 @@ impl Checkpoint {
         self.upload.as_ref().filter(|upload| upload.is_live(now)).map(|upload| (id, upload))
     }
 
+    /// What is left when all that was staged is of no use any more.
+    pub(super) fn anew(&self) -> Checkpoint {
+        Checkpoint { inits: self.inits, ..Checkpoint::default() }
+    }
+
     /// Forgets an upload that can never be completed any more.
     pub(super) fn without_upload(self) -> Checkpoint {
         Checkpoint { publish_id: None, upload: None, resyncs: 0, resends: 0, ..self }

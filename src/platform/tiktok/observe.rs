@@ -109,9 +109,12 @@ impl Tiktok {
         if standing < grace {
             return Observation::Unknown((grace - standing).min(pace.poll_max));
         }
+        if !resumable {
+            return Observation::Lost(checkpoint.anew().store(), reason);
+        }
         let resends = checkpoint.resends.saturating_add(1);
-        let checkpoint = resumable.then(|| Checkpoint { resends, ..checkpoint.at_offset(offset) }.store());
-        Observation::Absent(checkpoint, reason)
+        let checkpoint = Checkpoint { resends, ..checkpoint.at_offset(offset) };
+        Observation::Absent(Some(checkpoint.store()), reason)
     }
 
     async fn published(

@@ -245,7 +245,8 @@ impl Tiktok {
             return self.send_last_chunk(job, checkpoint).await;
         }
         if body.is_direct() && checkpoint.fresh_creator(job.now).is_none() {
-            return Ok(stale("creator-info-old", "the creator's settings were asked for too long ago"));
+            let old = ("creator-info-old", "the creator's settings were asked for too long ago");
+            return Ok(stale(&checkpoint, old));
         }
         let session = Session { grant, log: &job.log };
         let creator = checkpoint.creator.as_ref();
@@ -271,7 +272,7 @@ impl Tiktok {
             let expired = ("upload-expired", "the upload's address has expired");
             // What was sent before may be on its way for longer than it takes to send the same again.
             let is_clear = checkpoint.resends == 0;
-            return if is_clear { Ok(stale(expired.0, expired.1)) } else { unclear(expired.0, expired.1) };
+            return if is_clear { Ok(stale(&checkpoint, expired)) } else { unclear(expired.0, expired.1) };
         };
         match self.put(job, upload, id, Effect::Once).await? {
             Stored::Whole => Ok(self.accepted(checkpoint)),
@@ -288,8 +289,8 @@ impl Tiktok {
     }
 }
 
-fn stale(code: &str, message: &str) -> Sent {
-    Sent::Stale(Reason::new(code, message))
+fn stale(checkpoint: &Checkpoint, (code, message): (&str, &str)) -> Sent {
+    Sent::Stale(checkpoint.anew().store(), Reason::new(code, message))
 }
 
 /// Errors of `status/fetch` that say that TikTok does not know the upload.

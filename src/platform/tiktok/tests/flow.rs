@@ -299,12 +299,12 @@ async fn what_was_staged_too_long_ago_is_not_published() {
     scene.server.then([scene.init("v~1")]);
     scene.ready().await;
     scene.wait(3_601);
-    assert!(matches!(scene.publish().await, Ok(Sent::Stale(reason)) if reason.code == "upload-expired"));
+    assert!(matches!(scene.publish().await, Ok(Sent::Stale(_, reason)) if reason.code == "upload-expired"));
     let mut scene = Scene::new(Direct, DIRECT, Media::Photos).await;
     scene.server.then([creator()]);
     scene.ready().await;
     scene.wait(600);
-    assert!(matches!(scene.publish().await, Ok(Sent::Stale(reason)) if reason.code == "creator-info-old"));
+    assert!(matches!(scene.publish().await, Ok(Sent::Stale(_, reason)) if reason.code == "creator-info-old"));
     assert_eq!(scene.requests().len(), 1, "nothing was sent");
 }
 

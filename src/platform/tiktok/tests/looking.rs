@@ -226,7 +226,7 @@ async fn an_unanswered_last_chunk_is_sent_again_only_if_it_did_not_arrive() {
     assert_eq!(checkpoint["upload"]["offset"], 0);
     scene.wait(3_600);
     let expired = scene.look(uploading(5_000)).await;
-    assert!(matches!(expired, Ok(Observation::Absent(None, _))), "{expired:?}");
+    assert!(matches!(expired, Ok(Observation::Lost(..))), "{expired:?}");
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn no_clock_that_is_set_makes_a_cut_upload_absent() {
         let seen = scene.look(uploading(0)).await;
         let is_resumed = matches!(seen, Ok(Observation::Absent(Some(_), _)));
         assert_eq!(is_resumed, set <= 0, "{set}: {seen:?}");
-        assert!(is_resumed || matches!(seen, Ok(Observation::Absent(None, _))), "{set}: {seen:?}");
+        assert!(is_resumed || matches!(seen, Ok(Observation::Lost(..))), "{set}: {seen:?}");
     }
 }
 
@@ -273,6 +273,9 @@ async fn an_upload_that_is_sent_again_is_waited_for_again() {
 #[tokio::test]
 async fn an_address_that_takes_nothing_is_given_up() {
     let mut scene = Scene::in_doubt().await;
+    let mut checkpoint = scene.job.checkpoint.clone().expect("in doubt");
+    checkpoint["inits"] = 4.into();
+    scene.keep(&checkpoint);
     let mut sent = 0;
     let reason = loop {
         let early = scene.look(uploading(0)).await;
@@ -280,7 +283,10 @@ async fn an_address_that_takes_nothing_is_given_up() {
         scene.pass(3).await;
         match scene.look(uploading(0)).await {
             Ok(Observation::Absent(Some(checkpoint), _)) => scene.keep(&checkpoint),
-            Ok(Observation::Absent(None, reason)) => break reason,
+            Ok(Observation::Lost(checkpoint, reason)) => {
+                scene.keep(&checkpoint);
+                break reason;
+            }
             seen => panic!("{seen:?}"),
         }
         scene.intend();
@@ -291,6 +297,12 @@ async fn an_address_that_takes_nothing_is_given_up() {
         assert!(sent < 10, "no end");
     };
     assert_eq!((reason.code.as_str(), sent), ("upload-incomplete", 3));
+
+    // Neither is it tried for ever at one address after the other.
+    let requests = scene.requests().len();
+    let error = scene.tiktok.stage(&scene.job, &grant()).await.expect_err("no more");
+    assert_eq!((error.kind, error.code.as_str()), (Rejected, "upload-lost"));
+    assert_eq!(scene.requests().len(), requests);
 }
 
 #[tokio::test]

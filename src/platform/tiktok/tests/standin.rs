@@ -180,8 +180,8 @@ impl Stage {
                         self.wait(wait);
                     }
                     Ok(Sent::Published(remote)) => return End::Published(remote),
-                    Ok(Sent::Stale(_)) => {
-                        job.checkpoint = None;
+                    Ok(Sent::Stale(checkpoint, _)) => {
+                        job.checkpoint = Some(checkpoint);
                         continue 'staging;
                     }
                     Err(error) if matches!(error.kind, Ambiguous | Protocol) => {}
@@ -190,18 +190,19 @@ impl Stage {
                 }
                 match self.settle(job).await {
                     Ok(end) => return end,
-                    Err(Some(checkpoint)) => job.checkpoint = Some(checkpoint),
-                    Err(None) => {
-                        job.checkpoint = None;
-                        continue 'staging;
+                    Err((checkpoint, is_staged)) => {
+                        job.checkpoint = checkpoint;
+                        if !is_staged {
+                            continue 'staging;
+                        }
                     }
                 }
             }
         }
     }
 
-    /// Looks until it is clear. `Err`: provably not there, with what is left to go on from.
-    async fn settle(&self, job: &mut Job) -> Result<End, Option<Checkpoint>> {
+    /// Looks until it is clear. `Err`: provably not there, with what is left to go on from, and whether that is staged.
+    async fn settle(&self, job: &mut Job) -> Result<End, (Option<Checkpoint>, bool)> {
         for _ in 0..STEPS_MAX {
             tokio::time::sleep(BREATH).await;
             job.now = self.now();
@@ -226,7 +227,11 @@ impl Stage {
                     pass_steadily(wait).await;
                     self.wait(wait);
                 }
-                Ok(Observation::Absent(checkpoint, _)) => return Err(checkpoint),
+                Ok(Observation::Absent(checkpoint, _)) => {
+                    let is_staged = checkpoint.is_some();
+                    return Err((checkpoint, is_staged));
+                }
+                Ok(Observation::Lost(checkpoint, _)) => return Err((Some(checkpoint), false)),
                 Ok(Observation::Rejected(Reason { code, .. })) => return Ok(End::Rejected(code)),
                 Ok(Observation::CannotTell(Reason { code, .. })) => return Ok(End::Held(code)),
                 Err(Error { kind: Transient, .. }) => self.wait(Duration::from_secs(1)),
