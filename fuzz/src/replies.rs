@@ -16,7 +16,7 @@ pub fn replies(input: &[u8]) {
     let newline = rest.iter().position(|byte| *byte == b'\n').filter(|_| first & 0x80 != 0);
     let (range, body) = newline.map_or((None, rest), |at| (Some(&rest[..at]), &rest[at + 1..]));
     let content_range = range.map(|range| String::from_utf8_lossy(range).into_owned());
-    let reply = Reply { status, content_range, body: body.to_vec() };
+    let reply = Reply { status, content_range, retry_after: None, body: body.to_vec() };
     for asked in Asked::ALL {
         for effect in [Effect::Harmless, Effect::Once] {
             judge(asked, effect, &reply);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -136,4 +137,34 @@ pub(super) async fn ask() -> Result<String, Failure> {
         let _ = sender.send(read.map(|_| line));
     });
     Ok(answer.await.unwrap_or_else(|_| Ok(String::new()))?)
+}
+
+/// The same from the terminal, without showing what is typed as an answer to `question`.
+pub(super) async fn ask_hidden(question: &str) -> Result<String, Failure> {
+    let _silent = Silent::start().map_err(std::io::Error::from)?;
+    ui::tell(question);
+    let line = ask().await?;
+    // The line's own end was not shown either.
+    ui::tell("");
+    Ok(line)
+}
+
+/// A terminal that shows nothing of what is typed, until dropped: also when nobody waits for the line any more.
+struct Silent(Termios);
+
+impl Silent {
+    fn start() -> rustix::io::Result<Silent> {
+        let before = tcgetattr(std::io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(std::io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Silent(before))
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        // A terminal that is gone shows nothing anyway.
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
+    }
 }

@@ -17,6 +17,7 @@ use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use reqwest::{Client, Method, StatusCode, Url, header};
 use zeroize::Zeroize;
 
@@ -39,6 +40,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE_MAX: usize = 4;
 /// Replies are small JSON documents; more is not read.
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// No platform is waited for longer than this at its word: the longest window of a limit.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 const USER_AGENT: &str = concat!("gitcast/", env!("CARGO_PKG_VERSION"));
 
@@ -97,7 +100,12 @@ pub enum Body<'a> {
     None,
     Json(serde_json::Value),
     Form(Vec<(&'static str, &'a str)>),
-    Upload { part: upload::Part, content_type: &'static str, content_range: String },
+    /// Bytes of a file; `content_range` where they are a part of what is uploaded.
+    Upload {
+        part: upload::Part,
+        content_type: &'static str,
+        content_range: Option<String>,
+    },
 }
 
 /// An answer, whatever its status. Wiped from memory when dropped: it may hold tokens. (What the libraries below buffer on
@@ -107,6 +115,8 @@ pub struct Reply {
     pub status: u16,
     /// Of the `Content-Range` header.
     pub content_range: Option<String>,
+    /// How long the platform wants to be left alone, if it says so: `Retry-After` or `RateLimit-Reset`.
+    pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
 }
 
@@ -179,15 +189,15 @@ impl Http {
                 let timeout = upload_timeout(part.length());
                 let (body, watch) = part.stream();
                 fault = Some(watch);
-                request
-                    .timeout(timeout)
-                    .header(header::CONTENT_TYPE, content_type)
-                    .header(header::CONTENT_RANGE, content_range)
-                    .body(body)
+                let request = match content_range {
+                    Some(range) => request.header(header::CONTENT_RANGE, range),
+                    None => request,
+                };
+                request.timeout(timeout).header(header::CONTENT_TYPE, content_type).body(body)
             }
         };
         let reply = match request.send().await {
-            Ok(response) => read(response).await,
+            Ok(response) => read(response, self.clock.now()).await,
             Err(error) => Err(Trouble::Http(error)),
         };
         reply.map_err(|trouble| match fault.and_then(|watch| watch.take(operation)) {
@@ -250,8 +260,9 @@ enum Trouble {
     TooLong(StatusCode),
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Reply, Trouble> {
+async fn read(mut response: reqwest::Response, now: Timestamp) -> Result<Reply, Trouble> {
     let status = response.status();
+    let retry_after = retry_after(response.headers(), now);
     let content_range = response.headers().get(header::CONTENT_RANGE);
     let content_range = content_range.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
@@ -261,7 +272,15 @@ async fn read(mut response: reqwest::Response) -> Result<Reply, Trouble> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Reply { status: status.as_u16(), content_range, body })
+    Ok(Reply { status: status.as_u16(), content_range, retry_after, body })
+}
+
+/// Seconds to wait, or the second of the epoch to wait for (the IETF's draft for `RateLimit` headers in its older form).
+fn retry_after(headers: &header::HeaderMap, now: Timestamp) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let until = |second: u64| second.saturating_sub(u64::try_from(now.as_second()).unwrap_or_default());
+    let seconds = number("retry-after").or_else(|| number("ratelimit-reset").map(until))?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
 impl Trouble {

@@ -48,6 +48,21 @@ pub trait Login: Send + Sync {
     /// `Permission`, telling where the keys are looked for.
     fn check_keys(&self) -> Result<(), Error>;
 
+    /// Ends the login at the platform. Repeating it does no harm.
+    fn revoke<'a>(&'a self, grant: &'a Grant, log: &'a RequestLog) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// The way by a page of the platform's that the owner opens in a browser, where the platform has it.
+    fn by_browser(&self) -> Option<&dyn BrowserLogin>;
+
+    /// The way by a code that a phone scans, likewise.
+    fn by_qr(&self) -> Option<&dyn QrLogin>;
+
+    /// The way by a password that the owner makes for this program alone, likewise.
+    fn by_password(&self) -> Option<&dyn PasswordLogin>;
+}
+
+/// Logging in on a page of the platform's.
+pub trait BrowserLogin: Send + Sync {
     /// The page on which the owner grants.
     fn authorize_url(&self, asked: &Asked) -> Result<String, Error>;
 
@@ -58,12 +73,19 @@ pub trait Login: Send + Sync {
         asked: &'a Asked,
         log: &'a RequestLog,
     ) -> BoxFuture<'a, Result<Grant, Error>>;
+}
 
-    /// Ends the login at the platform. Repeating it does no harm.
-    fn revoke<'a>(&'a self, grant: &'a Grant, log: &'a RequestLog) -> BoxFuture<'a, Result<(), Error>>;
+/// Logging in with a password that can be revoked alone, such as Bluesky's app passwords.
+pub trait PasswordLogin: Send + Sync {
+    /// Whose password is asked for, and where it goes: `alice.example at https://example.com`.
+    fn owner(&self) -> String;
 
-    /// The way by a code that a phone scans, where the platform has it.
-    fn by_qr(&self) -> Option<&dyn QrLogin>;
+    /// A login for the password. Sent once: platforms count tries.
+    fn exchange<'a>(
+        &'a self,
+        password: &'a Secret,
+        log: &'a RequestLog,
+    ) -> BoxFuture<'a, Result<Grant, Error>>;
 }
 
 /// Logging in with a phone, for machines without a browser.

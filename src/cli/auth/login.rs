@@ -1,8 +1,9 @@
-//! `gitcast auth login`: asks an account's owner for a login, in one of three ways.
+//! `gitcast auth login`: asks an account's owner for a login, in one of four ways.
 //!
 //! - A browser on this machine: it comes back to a port on loopback.
 //! - A browser anywhere: the owner pastes the address that it ends at.
 //! - A phone: it scans a code.
+//! - A password that the owner made for this program alone: typed, or read from standard input, and never stored.
 //!
 //! What is granted is compared with what was asked for, and stored as the account's login.
 
@@ -24,7 +25,7 @@ use crate::cli::{runtime, text, ui};
 use crate::domain::grant::{Grant, GrantRecord};
 use crate::domain::ids::AccountName;
 use crate::ledger::Ledger;
-use crate::platform::oauth::{Asked, Login, QrAnswer, Scope, missing};
+use crate::platform::oauth::{Asked, BrowserLogin, Login, PasswordLogin, QrAnswer, Scope, missing};
 use crate::platform::{Error, Platform, RequestLog};
 use crate::reconcile::desired::Loaded;
 use crate::secret::Secret;
@@ -154,6 +155,12 @@ async fn ask_owner(
     if arguments.qr {
         return by_phone(login, scopes, end).await.map(|grant| (grant, None));
     }
+    if let Some(password) = login.by_password() {
+        return by_password(password, end).await.map(|grant| (grant, None));
+    }
+    let Some(login) = login.by_browser() else {
+        return Err(Failure::usage("this platform has no login in a browser"));
+    };
     if let Some(redirect_uri) = &arguments.redirect_uri {
         let asked = Asked::new(redirect_uri, scopes).map_err(failed)?;
         let code = by_paste(workspace, login, &asked, end).await?;
@@ -192,7 +199,7 @@ fn show(workspace: &Workspace, arguments: &Arguments, url: &str) {
 /// Takes the address at which the browser ended. A wrong one may be pasted again.
 async fn by_paste(
     workspace: &Workspace,
-    login: &dyn Login,
+    login: &dyn BrowserLogin,
     asked: &Asked,
     end: Instant,
 ) -> Result<Secret, Failure> {
@@ -218,6 +225,25 @@ async fn by_paste(
         }
     }
     Err(Failure::error(format!("no address out of {PASTES_MAX} was the right one")))
+}
+
+/// Takes the password from the keyboard, without showing it, or from what standard input is connected to.
+async fn by_password(login: &dyn PasswordLogin, end: Instant) -> Result<Grant, Failure> {
+    let question = format!("App password of {}:", text::terminal(&login.owner()));
+    let line = match std::io::stdin().is_terminal() {
+        true => timeout_at(end, runtime::ask_hidden(&question)).await,
+        false => {
+            ui::tell(&question);
+            ui::tell("(standard input is no terminal: its first line is taken)");
+            timeout_at(end, runtime::ask()).await
+        }
+    };
+    let line = Secret::new(line.map_err(|_| too_late())??);
+    let password = Secret::new(line.expose().trim());
+    if password.is_empty() {
+        return Err(Failure::error("the input ended before the password came"));
+    }
+    login.exchange(&password, &RequestLog::default()).await.map_err(failed)
 }
 
 /// Shows a code and asks how far the phone has come.

@@ -102,3 +102,21 @@ fn loopback_is_told_by_host() {
     }
     assert_eq!(upload_timeout(64_000_000), Duration::from_secs(120 + 640));
 }
+
+#[test]
+fn how_long_to_wait_is_read_in_either_form_and_bounded() {
+    let now = Timestamp::from_second(1_000).expect("timestamp");
+    for (name, value, seconds) in [
+        ("retry-after", "7", Some(7)),
+        ("retry-after", "99999999", Some(86_400)),
+        ("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("ratelimit-reset", "1030", Some(30)),
+        ("ratelimit-reset", "3", Some(0)),
+        ("ratelimit-reset", "-1", None),
+        ("x-other", "7", None),
+    ] {
+        let mut headers = header::HeaderMap::new();
+        headers.insert(header::HeaderName::from_static(name), value.parse().expect("a value"));
+        assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{name}: {value}");
+    }
+}

@@ -231,7 +231,7 @@ impl Client {
         log: &RequestLog,
         judge: impl FnOnce(&Reply) -> Result<super::media::Stored, Error>,
     ) -> Result<super::media::Stored, Error> {
-        let body = Body::Upload { part, content_type, content_range };
+        let body = Body::Upload { part, content_type, content_range: Some(content_range) };
         let call =
             Call { operation: operation::UPLOAD, effect, method: Method::PUT, url, bearer: None, body };
         self.http.send(call, log, |reply| Decoded { result: judge(reply), log_id: None }).await

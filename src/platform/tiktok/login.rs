@@ -15,7 +15,9 @@ use crate::domain::project::Mode;
 use crate::domain::retry::ErrorKind;
 use crate::platform::error::{Error, foreign};
 use crate::platform::http::Effect;
-use crate::platform::oauth::{Asked, Login, QrAnswer, QrAsked, QrConfirmed, QrLogin, Scope, random};
+use crate::platform::oauth::{
+    Asked, BrowserLogin, Login, PasswordLogin, QrAnswer, QrAsked, QrConfirmed, QrLogin, Scope, random,
+};
 use crate::platform::{BoxFuture, RequestLog};
 use crate::secret::Secret;
 
@@ -69,6 +71,27 @@ impl Login for Tiktok {
         oauth::app_keys(&self.account, &self.keys).map(drop)
     }
 
+    fn revoke<'a>(&'a self, grant: &'a Grant, log: &'a RequestLog) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let app = oauth::app_keys(&self.account, &self.keys)?;
+            oauth::revoke(&self.client, &app, grant, log).await
+        })
+    }
+
+    fn by_browser(&self) -> Option<&dyn BrowserLogin> {
+        Some(self)
+    }
+
+    fn by_qr(&self) -> Option<&dyn QrLogin> {
+        Some(self)
+    }
+
+    fn by_password(&self) -> Option<&dyn PasswordLogin> {
+        None
+    }
+}
+
+impl BrowserLogin for Tiktok {
     fn authorize_url(&self, asked: &Asked) -> Result<String, Error> {
         let app = oauth::app_keys(&self.account, &self.keys)?;
         let (scopes, challenge) = (asked.scopes.join(","), challenge(&asked.verifier));
@@ -96,17 +119,6 @@ impl Login for Tiktok {
             let verifier = has_challenge(asked).then_some(&asked.verifier);
             oauth::exchange(&self.client, &app, code, Some(&asked.redirect_uri), verifier, log).await
         })
-    }
-
-    fn revoke<'a>(&'a self, grant: &'a Grant, log: &'a RequestLog) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            let app = oauth::app_keys(&self.account, &self.keys)?;
-            oauth::revoke(&self.client, &app, grant, log).await
-        })
-    }
-
-    fn by_qr(&self) -> Option<&dyn QrLogin> {
-        Some(self)
     }
 }
 

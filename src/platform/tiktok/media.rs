@@ -173,6 +173,7 @@ mod tests {
         let reply = |status, range: Option<&str>| Reply {
             status,
             content_range: range.map(str::to_owned),
+            retry_after: None,
             body: b"\x1b[31mno".to_vec(),
         };
         let fine = [

@@ -296,7 +296,7 @@ mod tests {
             (404, "{}", ErrorKind::Ambiguous, "http-404"),
         ];
         for (status, body, kind, code) in table {
-            let reply = Reply { status, content_range: None, body: body.into() };
+            let reply = Reply { status, content_range: None, retry_after: None, body: body.into() };
             let error = decode(operation::TOKEN, Effect::Once, &reply).result.expect_err(body);
             assert_eq!((error.kind, error.code.as_str()), (kind, code), "{status} {body}");
         }

@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     fn reply(status: u16, body: &str) -> Reply {
-        Reply { status, content_range: None, body: body.as_bytes().to_vec() }
+        Reply { status, content_range: None, retry_after: None, body: body.as_bytes().to_vec() }
     }
 
     #[test]

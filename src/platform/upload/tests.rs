@@ -51,7 +51,7 @@ impl Fixture {
             method: Method::PUT,
             url: Url::parse(&server.endpoint).expect("url"),
             bearer: None,
-            body: Body::Upload { part, content_type: "video/mp4", content_range: "bytes 0-0/1".into() },
+            body: Body::Upload { part, content_type: "video/mp4", content_range: Some("bytes 0-0/1".into()) },
         };
         let decode = |reply: &Reply| Decoded { result: Ok(reply.status), log_id: None };
         Http::default().send(call, &RequestLog::default(), decode).await

@@ -41,7 +41,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn replies_of_any_kind_are_read_or_refused(status in 100_u16..600, body in body(), range in "\\PC{0,24}") {
-        let reply = Reply { status, content_range: Some(range), body };
+        let reply = Reply { status, content_range: Some(range), retry_after: None, body };
         let init = types::decode::<types::Init>("content/init", Effect::Once, &reply).result;
         if let Err(error) = init {
             prop_assert!(error.kind != Transient);
