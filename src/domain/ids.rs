@@ -99,15 +99,28 @@ name! {
 #[serde(rename_all = "lowercase")]
 pub enum PlatformId {
     Tiktok,
+    Bluesky,
 }
 
 impl PlatformId {
-    pub const ALL: [PlatformId; 1] = [PlatformId::Tiktok];
+    pub const ALL: [PlatformId; 2] = [PlatformId::Tiktok, PlatformId::Bluesky];
 
     pub fn as_str(self) -> &'static str {
         match self {
             PlatformId::Tiktok => "tiktok",
+            PlatformId::Bluesky => "bluesky",
         }
+    }
+
+    /// Whether a post can wait as a draft for its creator; elsewhere every post is published directly.
+    pub fn has_drafts(self) -> bool {
+        matches!(self, PlatformId::Tiktok)
+    }
+
+    /// Whether we are known there as an app, with keys of its own that may be audited; elsewhere an account is declared
+    /// by its handle.
+    pub fn has_apps(self) -> bool {
+        matches!(self, PlatformId::Tiktok)
     }
 }
 
@@ -123,6 +136,24 @@ impl FromStr for PlatformId {
     fn from_str(text: &str) -> Result<Self, ()> {
         Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or(())
     }
+}
+
+/// The longest handle: a DNS name.
+const HANDLE_LENGTH_MAX: usize = 253;
+
+/// Whether this is a handle, as platforms have them that name people by domains: at least two labels, in ASCII.
+pub fn is_handle(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= HANDLE_LENGTH_MAX
+        && name.contains('.')
+        && name.split('.').all(label)
+        && last.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 /// SHA-256 that decides "unchanged": of a medium's bytes, or of the effective payload for one account.

@@ -84,6 +84,8 @@ struct Project {
 #[expect(dead_code, reason = "only its shape matters")]
 struct Account {
     platform: PlatformId,
+    /// The account's handle, such as alice.bsky.social; for platforms that log in by it.
+    handle: Option<String>,
     /// Whether the platform has audited the app; false unless written.
     audited: Option<bool>,
     /// draft goes to the creator's inbox, direct is published by gitcast; draft unless written.

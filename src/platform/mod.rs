@@ -20,6 +20,7 @@ use crate::domain::payload::Payload;
 use crate::domain::project::Account;
 use crate::domain::publication::{Checkpoint, Publication, Reason, Remote};
 
+pub mod bluesky;
 pub mod error;
 pub mod http;
 pub mod inquiry;
@@ -199,6 +200,7 @@ pub type Keys = Arc<dyn Fn(&str) -> Option<crate::secret::Secret> + Send + Sync>
 pub fn build(account: &Account, http: &http::Http, keys: &Keys) -> Box<dyn Platform> {
     match account.platform {
         PlatformId::Tiktok => Box::new(tiktok::Tiktok::new(account.clone(), http.clone(), keys.clone())),
+        PlatformId::Bluesky => Box::new(bluesky::Bluesky::new(account.clone(), http.clone())),
     }
 }
 
@@ -206,6 +208,7 @@ pub fn build(account: &Account, http: &http::Http, keys: &Keys) -> Box<dyn Platf
 pub fn option_schemas() -> Vec<(PlatformId, schemars::Schema)> {
     let schema = |platform| match platform {
         PlatformId::Tiktok => tiktok::options_schema(),
+        PlatformId::Bluesky => bluesky::options_schema(),
     };
     PlatformId::ALL.map(|platform| (platform, schema(platform))).to_vec()
 }

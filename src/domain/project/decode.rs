@@ -4,13 +4,13 @@ use jiff::tz::TimeZone;
 
 use super::{Account, Late, Mode, Policy, Project};
 use crate::domain::capability::Knowledge;
-use crate::domain::ids::{AccountName, PlatformId};
+use crate::domain::ids::{AccountName, PlatformId, is_handle};
 use crate::domain::manifest::decode::{Mapping, boolean, integer, one_of, text};
 use crate::domain::manifest::node::{Node, Value};
 use crate::domain::manifest::post::{account_name, name};
 use crate::domain::manifest::report::{Report, quote};
 use crate::domain::manifest::time::{duration, zone};
-use crate::domain::span::Located;
+use crate::domain::span::{Located, Span};
 use crate::domain::url;
 
 /// The version of the file's format.
@@ -101,15 +101,65 @@ fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<Accoun
     let name = account_name(key, report);
     let mut m = Mapping::new(node, report)?.at(key.span);
     let platform = m.required("platform", one_of::<PlatformId>);
-    let audited = m.optional("audited", boolean);
-    let mode = m.optional("mode", one_of::<Mode>).unwrap_or(Located::new(Mode::default(), key.span));
     let endpoint = m.optional("endpoint", endpoint);
-    let client_key_env = m.optional("client_key_env", variable("CLIENT_KEY"));
-    let client_secret_env = m.optional("client_secret_env", variable("CLIENT_SECRET"));
+    let mode = m.optional("mode", one_of::<Mode>);
+    let (mut audited, mut client_key_env, mut client_secret_env, mut handle) = (None, None, None, None);
+    // Without a platform, no key is too much.
+    let has_apps = platform.as_ref().is_none_or(|platform| platform.value.has_apps());
+    if has_apps {
+        audited = m.optional("audited", boolean);
+        client_key_env = m.optional("client_key_env", variable("CLIENT_KEY"));
+        client_secret_env = m.optional("client_secret_env", variable("CLIENT_SECRET"));
+    }
+    if platform.is_none() {
+        m.take("handle");
+    } else if !has_apps {
+        handle = m.required("handle", handle_name);
+    }
     m.finish();
-    let (name, platform, span) = (name?, platform?.value, node.span);
-    let known = Knowledge::Nothing;
-    Some(Account { name, platform, audited, known, mode, endpoint, client_key_env, client_secret_env, span })
+    let (platform, span) = (platform?.value, node.span);
+    let mode = mode_of(platform, mode, key.span, report);
+    Some(Account {
+        name: name?,
+        platform,
+        handle,
+        audited,
+        known: Knowledge::Nothing,
+        mode,
+        endpoint,
+        client_key_env,
+        client_secret_env,
+        span,
+    })
+}
+
+fn mode_of(
+    platform: PlatformId,
+    written: Option<Located<Mode>>,
+    place: Span,
+    report: &Report,
+) -> Located<Mode> {
+    if platform.has_drafts() {
+        return written.unwrap_or(Located::new(Mode::default(), place));
+    }
+    if let Some(mode) = written.filter(|mode| mode.value == Mode::Draft) {
+        let finding = report.error("invalid-value", mode.span, format!("{platform} has no drafts"));
+        finding.help("remove `mode`: posts are published directly");
+    }
+    Located::new(Mode::Direct, place)
+}
+
+/// A domain name of at least two labels, with or without the `@` that people write before it.
+fn handle_name(node: &Node, report: &Report) -> Option<Located<String>> {
+    let written = text(node, report)?;
+    let name = written.value.strip_prefix('@').unwrap_or(&written.value).to_ascii_lowercase();
+    if is_handle(&name) {
+        return Some(Located::new(name, written.span));
+    }
+    report
+        .error("invalid-value", written.span, format!("{} is no handle", quote(&written.value)))
+        .help("write the account's full handle, such as alice.bsky.social");
+    None
 }
 
 /// The longest name of an environment variable.

@@ -36,6 +36,8 @@ impl Project {
 pub struct Account {
     pub name: Located<AccountName>,
     pub platform: PlatformId,
+    /// The account's name at the platform, on platforms that log in by it.
+    pub handle: Option<Located<String>>,
     /// Whether the platform has audited the app, where this file says it.
     pub audited: Option<Located<bool>>,
     /// What `accounts.lock.yaml` says about the account.

@@ -37,6 +37,7 @@ pub(super) fn account(mode: Mode, audited: bool, endpoint: Option<&str>) -> Acco
     Account {
         name: located("brand".parse().expect("name")),
         platform: PlatformId::Tiktok,
+        handle: None,
         audited: Some(located(audited)),
         known: Knowledge::Nothing,
         mode: located(mode),

@@ -1,0 +1,1 @@
+//! The adapter offline, and against a server that answers as told.
