@@ -155,9 +155,11 @@ fn lock(workspace: &Workspace, command: &str) -> Result<Lock, Failure> {
 
 fn options(workspace: &Workspace, project: Option<&Project>, listen: SocketAddr) -> Options {
     let accounts = project.map_or(&[][..], |project| &project.accounts);
-    let setup = |account: &crate::domain::project::Account| match account.is_audited().unwrap_or(false) {
-        true => AccountSetup::audited(account.name.value.as_str()),
-        false => AccountSetup::new(account.name.value.as_str()),
+    let is_audited = |account: &crate::domain::project::Account| account.is_audited().unwrap_or(false);
+    let setup = |account: &crate::domain::project::Account| match (&account.handle, is_audited(account)) {
+        (Some(handle), _) => AccountSetup::bluesky(account.name.value.as_str(), &handle.value),
+        (None, true) => AccountSetup::audited(account.name.value.as_str()),
+        (None, false) => AccountSetup::new(account.name.value.as_str()),
     };
     Options {
         dir: Some(directory(workspace)),

@@ -40,7 +40,7 @@ pub(super) async fn handle(server: &Arc<Server>, parts: &Parts, mut body: Incomi
             Ok(fault) => done(server.faults.add(fault), "too many faults"),
             Err(message) => bad_request(&message),
         },
-        (&Method::POST, "grants") => match tiktok::issue_grant(server, name) {
+        (&Method::POST, "grants") => match server.issue_grant(name) {
             Ok(grant) => json(StatusCode::OK, &grant),
             Err(error) => bad_request(&error.to_string()),
         },
@@ -63,10 +63,14 @@ fn done(success: bool, otherwise: &str) -> Reply {
 }
 
 fn update(server: &Server, name: &str, changes: &Value) -> bool {
-    let mut model = server.model();
-    let Some(account) = model.account_mut(name) else { return false };
-    let changed = overlay(account, changes);
-    changed.map(|changed| *account = changed).is_some()
+    let change = |account: &mut AccountSetup| {
+        let changed = overlay(account, changes);
+        changed.map(|changed| *account = changed).is_some()
+    };
+    if let Some(account) = server.bluesky().account_mut(name) {
+        return change(account);
+    }
+    server.model().account_mut(name).is_some_and(change)
 }
 
 fn overlay(account: &AccountSetup, changes: &Value) -> Option<AccountSetup> {

@@ -6,21 +6,24 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::http::{self, Reply, not_found};
 use super::publication::{self, PerformedPublication};
-use super::{Server, files};
+use super::{Server, bluesky, files};
 
 pub(super) const STYLE: &str = include_str!("feed.css");
 /// The newest ones; a page with more is no use to anybody.
 const SHOWN_MAX: usize = 100;
 
-/// `/`, `/@username`, or one post at `/@username/video/ID`.
+/// `/`, `/@username`, or one post at `/@username/video/ID`; on Bluesky `/profile/WHO` and `/profile/WHO/post/KEY`.
 pub(super) fn page(server: &Server, path: &str) -> Reply {
     let mut parts = path.trim_matches('/').splitn(3, '/');
     let username = parts.next().and_then(|part| part.strip_prefix('@'));
-    let id = parts.nth(1);
+    let id = parts.nth(1).filter(|_| username.is_some());
     let mut shown = publication::performed(server);
+    let (sky, key) = sky_path(path);
+    shown.retain(|post| sky.is_none_or(|who| post.platform == "bluesky" && is_by(post, who)));
+    shown.retain(|post| key.is_none_or(|key| post.publish_id.rsplit('/').next() == Some(key)));
     shown.retain(|post| username.is_none_or(|name| name == post.username));
     shown.retain(|post| id.is_none_or(|id| post.post_ids.iter().any(|known| known.to_string() == id)));
-    if shown.is_empty() && username.is_some() {
+    if shown.is_empty() && (username.is_some() || sky.is_some()) {
         return not_found();
     }
     let total = shown.len();
@@ -29,8 +32,24 @@ pub(super) fn page(server: &Server, path: &str) -> Reply {
     http::page(StatusCode::OK, "'none'", |nonce| render(&shown, total, nonce).into_string())
 }
 
+/// Of `/profile/WHO/post/KEY`, the two names.
+fn sky_path(path: &str) -> (Option<&str>, Option<&str>) {
+    let mut parts = path.strip_prefix("/profile/").unwrap_or_default().split('/');
+    let who = parts.next().filter(|who| !who.is_empty());
+    (who, parts.nth(1).filter(|key| !key.is_empty()))
+}
+
+/// Whether `who` is the author's handle or DID.
+fn is_by(post: &PerformedPublication, who: &str) -> bool {
+    post.username == who
+        || post.publish_id.strip_prefix("at://").is_some_and(|uri| uri.split('/').next() == Some(who))
+}
+
 /// A medium by publication number and index: no path from outside touches the disk.
 pub(super) async fn media(server: &Server, headers: &HeaderMap, path: &str) -> Reply {
+    if let Some(cid) = path.strip_prefix("bluesky/") {
+        return bluesky::serve_blob(server, headers, cid).await;
+    }
     let found = path.split_once('/').and_then(|(number, index)| {
         let index: usize = index.parse().ok()?;
         let number: u64 = number.parse().ok()?;
@@ -105,11 +124,11 @@ fn section(title: &str, posts: &[&PerformedPublication]) -> Markup {
 
 fn card(post: &PerformedPublication) -> Markup {
     html! {
-        article id={ "post-" (post.number) } {
+        article id={ "post-" (post.platform) "-" (post.number) } {
             div.byline {
                 span.avatar aria-hidden="true" { (post.username.chars().next().unwrap_or('?').to_uppercase()) }
                 div {
-                    a.account href={ "/@" (post.username) } { "@" (post.username) }
+                    a.account href=(profile(post)) { "@" (post.username) }
                     div.quiet { (time(post.published_at.unwrap_or(post.created_at))) }
                 }
                 (badge(post))
@@ -137,7 +156,8 @@ fn badge(post: &PerformedPublication) -> Markup {
 }
 
 fn pictures(post: &PerformedPublication) -> Markup {
-    let address = |index: usize| format!("/media/{}/{index}", post.number);
+    let address = |index: usize| post.media[index].href.as_str();
+    let alt = |index: usize| alt_of(post, index).unwrap_or_else(|| format!("Photo {}", index + 1));
     html! {
         @if post.media.is_empty() || post.status == "FAILED" {}
         @else if post.kind == "video" {
@@ -147,7 +167,7 @@ fn pictures(post: &PerformedPublication) -> Markup {
             div.strip tabindex="0" role="group" aria-label={ (post.media.len()) " photos" } {
                 @for index in 0..post.media.len() {
                     figure {
-                        img src=(address(index)) alt={ "Photo " (index + 1) } loading="lazy";
+                        img src=(address(index)) alt=(alt(index)) loading="lazy";
                         figcaption { (index + 1) " / " (post.media.len()) }
                     }
                 }
@@ -156,7 +176,23 @@ fn pictures(post: &PerformedPublication) -> Markup {
     }
 }
 
+/// What the post itself says of a picture.
+fn alt_of(post: &PerformedPublication, index: usize) -> Option<String> {
+    let embed = &post.record.as_ref()?["embed"];
+    let images =
+        [&embed["images"], &embed["media"]["images"]].into_iter().find_map(|images| images.get(index))?;
+    images["alt"].as_str().filter(|alt| !alt.is_empty()).map(str::to_owned)
+}
+
+fn profile(post: &PerformedPublication) -> String {
+    let prefix = if post.platform == "bluesky" { "/profile/" } else { "/@" };
+    format!("{prefix}{}", post.username)
+}
+
 fn permalink(post: &PerformedPublication) -> Option<String> {
+    if let Some((who, key)) = post.publish_id.strip_prefix("at://").and_then(|uri| uri.split_once('/')) {
+        return Some(format!("/profile/{who}/post/{}", key.rsplit('/').next()?));
+    }
     let id = post.post_ids.first()?;
     Some(format!("/@{}/{}/{id}", post.username, post.kind))
 }

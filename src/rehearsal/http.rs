@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use super::Server;
 use super::faults::{Action, Fault};
 use super::requests::Outcome;
-use super::{control, random, tiktok};
+use super::{bluesky, control, random, tiktok};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub(super) type Reply = Response<Body>;
@@ -85,13 +85,20 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply
     if parts.uri.path().starts_with(control::PREFIX) {
         return Ok(control::handle(&server, &parts, body).await);
     }
-    let operation = tiktok::operation(&parts.method, parts.uri.path());
+    let operation = match is_xrpc(&parts) {
+        true => bluesky::operation(&parts.method, parts.uri.path()),
+        false => tiktok::operation(&parts.method, parts.uri.path()),
+    };
     let fired = server.faults.fire(operation);
     let seen = server.requests.begin(operation, &parts, server.now());
     let result = perform(&server, operation, &parts, &mut body, &fired).await;
     let outcome = result.as_ref().map_or(Outcome::Cut, |reply| Outcome::Replied(reply.status().as_u16()));
     server.requests.end(seen, outcome);
     result
+}
+
+fn is_xrpc(parts: &Parts) -> bool {
+    parts.uri.path().starts_with(bluesky::PREFIX)
 }
 
 /// Keeps a page on the internet from reaching the rehearsal through a name that resolves to loopback.
@@ -117,7 +124,8 @@ async fn perform(
                 drain(body, *after).await;
                 return Err(Cut);
             }
-            Action::Status { code, body } => instead = Some(fault_reply(*code, body.as_deref())),
+            Action::Status { code, body } => instead = Some(fault_reply(parts, *code, body.as_deref())),
+            Action::ExpireAccessToken if is_xrpc(parts) => bluesky::expire_access_token(server, parts),
             Action::ExpireAccessToken => tiktok::expire_access_token(server, parts),
             Action::Pass | Action::EffectThenCut | Action::EffectThenStatus { .. } | Action::GarbageBody => {}
         }
@@ -127,12 +135,13 @@ async fn perform(
             drain(body, DRAIN_MAX).await;
             reply
         }
+        None if is_xrpc(parts) => bluesky::handle(server, operation, parts, body).await,
         None => tiktok::handle(server, operation, parts, body).await,
     };
     for fault in fired {
         match &fault.action {
             Action::EffectThenCut => return Err(Cut),
-            Action::EffectThenStatus { code, body } => reply = fault_reply(*code, body.as_deref()),
+            Action::EffectThenStatus { code, body } => reply = fault_reply(parts, *code, body.as_deref()),
             Action::GarbageBody => reply = text(StatusCode::OK, "{\"data\":<upstream"),
             _ => {}
         }
@@ -141,10 +150,13 @@ async fn perform(
     Ok(reply)
 }
 
-fn fault_reply(code: u16, body: Option<&str>) -> Reply {
+fn fault_reply(parts: &Parts, code: u16, body: Option<&str>) -> Reply {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match body {
         Some(body) => with_type(status, "application/json", body.to_owned()),
+        None if is_xrpc(parts) => {
+            bluesky::error_reply(status, "InternalServerError", "a fault was asked for")
+        }
         None => tiktok::error_reply(status, "internal_error", "a fault was asked for"),
     }
 }

@@ -1,4 +1,4 @@
-//! The rehearsal: a stand-in for TikTok, served over real HTTP on loopback.
+//! The rehearsal: stand-ins for the platforms, served over real HTTP on loopback.
 //!
 //! It is a stateful model of the documented rules and refusals, not an echo. It knows nothing of the adapter: the
 //! wire format is written here once more, from the documentation, so that a misreading on one side shows.
@@ -10,6 +10,7 @@
 //! - Media go to disk as they arrive; memory does not grow with their size.
 //! - It binds loopback only and fetches from its own media host only.
 
+pub mod bluesky;
 mod control;
 mod faults;
 mod feed;
@@ -34,7 +35,7 @@ use tokio::task::{JoinHandle, JoinSet};
 pub use self::faults::{Action, Fault, Faults};
 pub use self::publication::{PerformedPublication, UploadInProgress};
 pub use self::requests::{Outcome, RequestSeen};
-pub use self::settings::{AccountSetup, Clock, IdStyle, Options, SCOPES, system_clock};
+pub use self::settings::{AccountSetup, Clock, IdStyle, Network, Options, SCOPES, system_clock};
 
 use self::requests::Requests;
 use self::store::Store;
@@ -59,6 +60,7 @@ struct Server {
     content: Option<PathBuf>,
     store: Store,
     model: Mutex<Model>,
+    bluesky: Mutex<bluesky::Model>,
     faults: Faults,
     requests: Requests,
     pulls: Mutex<JoinSet<()>>,
@@ -75,6 +77,15 @@ impl Server {
         model.settle(&self.store, self.processing_ms, self.now());
         model
     }
+
+    fn bluesky(&self) -> MutexGuard<'_, bluesky::Model> {
+        lock(&self.bluesky)
+    }
+
+    /// The reply with which an account's own platform logs it in.
+    fn issue_grant(&self, account: &str) -> io::Result<Value> {
+        bluesky::issue_grant(self, account).unwrap_or_else(|| tiktok::issue_grant(self, account))
+    }
 }
 
 impl Rehearsal {
@@ -88,7 +99,8 @@ impl Rehearsal {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let store = Store::open(options.dir.as_deref())?;
-        let model = Model::load(&store, options.accounts)?;
+        let (skies, toks) = options.accounts.into_iter().partition(|a| a.network == Network::Bluesky);
+        let (model, bluesky) = (Model::load(&store, toks)?, bluesky::Model::load(&store, skies)?);
         let listener = TcpListener::bind(options.listen).await?;
         let server = Arc::new(Server {
             base_url: format!("http://{}", listener.local_addr()?),
@@ -101,6 +113,7 @@ impl Rehearsal {
             content: options.content.map(std::fs::canonicalize).transpose()?,
             store,
             model: Mutex::new(model),
+            bluesky: Mutex::new(bluesky),
             faults: Faults::default(),
             requests: Requests::default(),
             pulls: Mutex::default(),
@@ -115,16 +128,21 @@ impl Rehearsal {
         &self.server.base_url
     }
 
-    /// Logs an account in: the reply of the token endpoint, as TikTok gives it.
+    /// Logs an account in: the reply with both tokens, as its platform gives it.
     ///
     /// # Errors
     /// When there is no such account, or the grant cannot be stored.
     pub fn issue_grant(&self, account: &str) -> io::Result<Value> {
-        tiktok::issue_grant(&self.server, account)
+        self.server.issue_grant(account)
     }
 
     /// Changes how an account is treated from now on. False when there is no such account.
     pub fn update_account(&self, name: &str, change: impl FnOnce(&mut AccountSetup)) -> bool {
+        let mut sky = self.server.bluesky();
+        if let Some(account) = sky.account_mut(name) {
+            change(account);
+            return true;
+        }
         self.server.model().account_mut(name).map(change).is_some()
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Server;
+use super::bluesky;
 use super::random;
 use super::tiktok::{Phase, Publication, Source};
 
@@ -16,8 +17,9 @@ const HASH_BUFFER: usize = 128 * 1024;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct PerformedPublication {
-    /// Counts from 1, in the order of the inits.
+    /// Counts from 1 on each platform, in the order of the inits.
     pub number: u64,
+    pub platform: &'static str,
     pub publish_id: String,
     pub account: String,
     pub username: String,
@@ -40,6 +42,8 @@ pub struct PerformedPublication {
     pub media: Vec<PerformedMedia>,
     /// Where the media were pulled from, if they were.
     pub urls: Vec<String>,
+    /// The post itself, where it is a record.
+    pub record: Option<serde_json::Value>,
     pub created_at: i64,
     pub published_at: Option<i64>,
 }
@@ -49,6 +53,8 @@ pub struct PerformedMedia {
     pub path: PathBuf,
     pub content_type: String,
     pub size: u64,
+    /// Where the feed shows it.
+    pub href: String,
 }
 
 /// An upload that has not got all its bytes.
@@ -87,7 +93,12 @@ impl PerformedMedia {
 pub(super) fn performed(server: &Server) -> Vec<PerformedPublication> {
     let model = server.model();
     let done = model.publications().iter().filter(|publication| publication.phase != Phase::Receiving);
-    done.map(|publication| view(server, model.username(&publication.account), publication)).collect()
+    let mut all: Vec<_> =
+        done.map(|publication| view(server, model.username(&publication.account), publication)).collect();
+    drop(model);
+    all.extend(bluesky::performed(server));
+    all.sort_by_key(|publication| publication.created_at);
+    all
 }
 
 pub(super) fn uploads(server: &Server) -> Vec<UploadInProgress> {
@@ -104,13 +115,15 @@ pub(super) fn uploads(server: &Server) -> Vec<UploadInProgress> {
 }
 
 fn view(server: &Server, username: String, publication: &Publication) -> PerformedPublication {
-    let media = publication.media.iter().map(|media| PerformedMedia {
+    let media = publication.media.iter().enumerate().map(|(index, media)| PerformedMedia {
         path: server.store.media_path(&media.file),
         content_type: media.content_type.clone(),
         size: media.size,
+        href: format!("/media/{}/{index}", publication.number),
     });
     PerformedPublication {
         number: publication.number,
+        platform: "tiktok",
         publish_id: publication.publish_id.clone(),
         account: publication.account.clone(),
         username,
@@ -129,6 +142,7 @@ fn view(server: &Server, username: String, publication: &Publication) -> Perform
             Source::Pull { urls, .. } => urls.clone(),
             Source::Upload { .. } => Vec::new(),
         },
+        record: None,
         created_at: publication.created_at,
         published_at: publication.published_at,
     }

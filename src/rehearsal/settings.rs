@@ -26,6 +26,8 @@ const MODERATION_DEFAULT_MS: i64 = 500;
 const ACCESS_LIFE_S: i64 = 7_200;
 /// Life of a refresh token, in seconds (TikTok docs `oat`, 2026-11-05).
 const REFRESH_LIFE_S: i64 = 15_552_000;
+/// The same on Bluesky: 90 days (packages/pds, read 2026-11-22).
+const BLUESKY_REFRESH_LIFE_S: i64 = 90 * 24 * 60 * 60;
 /// "About 15 posts" in 24 hours (TikTok docs `csg`, 2026-08-04).
 const POSTS_PER_DAY: usize = 15;
 /// Ten minutes, the API's maximum (TikTok docs `mt`, read 2026-11-22).
@@ -86,6 +88,9 @@ pub fn system_clock() -> Clock {
 pub struct AccountSetup {
     /// The name that our side uses, for [`issue_grant`](super::Rehearsal::issue_grant) and on the feed.
     pub name: String,
+    #[serde(default)]
+    pub network: Network,
+    /// On Bluesky the handle.
     pub username: String,
     pub nickname: String,
     pub private: bool,
@@ -111,6 +116,15 @@ pub struct AccountSetup {
     pub id_style: IdStyle,
 }
 
+/// Whose account it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    #[default]
+    Tiktok,
+    Bluesky,
+}
+
 /// In which of the shapes seen so far `publicaly_available_post_id` is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -125,6 +139,7 @@ impl AccountSetup {
     pub fn new(name: &str) -> Self {
         AccountSetup {
             name: name.to_owned(),
+            network: Network::Tiktok,
             username: name.replace('-', "_"),
             nickname: name.to_owned(),
             private: true,
@@ -148,5 +163,16 @@ impl AccountSetup {
     /// A public account whose app was audited: everything is allowed.
     pub fn audited(name: &str) -> Self {
         AccountSetup { private: false, audited: true, ..AccountSetup::new(name) }
+    }
+
+    /// An account on Bluesky.
+    pub fn bluesky(name: &str, handle: &str) -> Self {
+        AccountSetup {
+            network: Network::Bluesky,
+            username: handle.to_owned(),
+            private: false,
+            refresh_life_s: BLUESKY_REFRESH_LIFE_S,
+            ..AccountSetup::new(name)
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apply;
+mod bluesky;
 mod canary;
 mod capabilities;
 mod commands;

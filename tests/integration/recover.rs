@@ -37,6 +37,10 @@ enum Flow {
     Renew,
     /// A draft in several chunks.
     Large,
+    /// A text on Bluesky that mentions somebody.
+    SkyText,
+    /// Two images on Bluesky, with gates.
+    SkyImages,
 }
 
 impl Flow {
@@ -44,6 +48,7 @@ impl Flow {
         match self {
             Flow::Draft | Flow::Refresh | Flow::Renew | Flow::Large => "drafts",
             Flow::Direct | Flow::Photos => "direct",
+            Flow::SkyText | Flow::SkyImages => "sky",
         }
     }
 
@@ -55,6 +60,8 @@ impl Flow {
             Flow::Photos => &["creator_info", "content_init", "status"],
             Flow::Refresh | Flow::Renew => &["token"],
             Flow::Large => &["upload"],
+            Flow::SkyText => &["resolveHandle", "putRecord", "getRecord"],
+            Flow::SkyImages => &["uploadBlob", "applyWrites", "getRecord"],
         }
     }
 
@@ -63,6 +70,7 @@ impl Flow {
         match self {
             Flow::Renew => &["auth", "refresh", "--force"],
             Flow::Draft | Flow::Direct | Flow::Photos | Flow::Refresh | Flow::Large => &APPLY,
+            Flow::SkyText | Flow::SkyImages => &APPLY,
         }
     }
 
@@ -71,6 +79,13 @@ impl Flow {
             Flow::Draft | Flow::Refresh | Flow::Renew => project.draft("one"),
             Flow::Direct => project.direct("one"),
             Flow::Large => project.large_draft("one", LARGE_BYTES),
+            Flow::SkyText => {
+                project.write("content/one.yaml", "id: one\ntext: Hello @sky.example\nto:\n  sky:\n")
+            }
+            Flow::SkyImages => project.medium("good.jpg", "content/a.jpg").medium("photo.png", "content/b.png").write(
+                "content/one.yaml",
+                "id: one\nmedia:\n  - file: a.jpg\n    alt: A\n  - file: b.png\n    alt: B\nto:\n  sky:\n    replies: []\n",
+            ),
             Flow::Photos => project.write(
                 "content/one.yaml",
                 format!(
@@ -112,6 +127,9 @@ struct Tally {
 
 fn refusal(operation: &str) -> Action {
     let (code, body) = match operation {
+        "resolveHandle" | "uploadBlob" | "putRecord" | "applyWrites" => {
+            (400, r#"{"error":"InvalidRequest","message":"no"}"#)
+        }
         "token" => (400, r#"{"error":"invalid_grant","error_description":"no","log_id":"1"}"#),
         "upload" => (400, ""),
         _ => (400, r#"{"error":{"code":"invalid_params","message":"no","log_id":"1"}}"#),
@@ -122,7 +140,7 @@ fn refusal(operation: &str) -> Action {
 fn answers(operation: &str) -> Vec<Action> {
     let mut answers = vec![Action::CutBeforeRead, Action::EffectThenCut];
     // Questions change nothing, so that one answer is as bad as another.
-    if !matches!(operation, "status" | "creator_info") {
+    if !matches!(operation, "status" | "creator_info" | "getRecord") {
         answers.extend([
             Action::Status { code: 500, body: None },
             Action::EffectThenStatus { code: 502, body: None },
@@ -182,7 +200,11 @@ fn commits(log: &[u8]) -> Vec<usize> {
 
 fn server(photos: &Path) -> Server {
     Server::start_as(Options {
-        accounts: vec![AccountSetup::new("drafts"), AccountSetup::new("direct")],
+        accounts: vec![
+            AccountSetup::new("drafts"),
+            AccountSetup::new("direct"),
+            AccountSetup::bluesky("sky", "sky.example"),
+        ],
         content: Some(photos.to_owned()),
         processing: Duration::from_millis(50),
         ..Options::default()
@@ -196,6 +218,11 @@ fn case(kind: &Kind, nth: u32, photos: &Path, tally: &Mutex<Tally>) -> bool {
     kind.flow.write(&project, &server);
     if kind.flow == Flow::Refresh {
         server.rehearsal.faults().add(Fault::next("inbox_init", Action::ExpireAccessToken));
+    }
+    // A question after the post comes only if its answer was lost.
+    if kind.fault.as_ref().is_some_and(|fault| fault.operation == "getRecord") {
+        let publish = if kind.flow == Flow::SkyText { "putRecord" } else { "applyWrites" };
+        server.rehearsal.faults().add(Fault::next(publish, Action::EffectThenCut));
     }
     if let Some(fault) = &kind.fault {
         server.rehearsal.faults().add(fault.clone());
@@ -360,6 +387,13 @@ fn a_commit_that_the_power_cut_took_back_costs_no_second_post() {
     let tally = run_all([Torn::Nothing, Torn::Most].into_iter().flat_map(torn).collect());
     // The answer to the photos' init, once for each way to tear.
     assert!(tally.killed >= 24 && tally.held >= 2 && tally.logins == 0, "{tally:?}");
+}
+
+/// The key of a record is ours, so that nobody is ever asked.
+#[test]
+fn a_record_with_a_key_of_ours_is_never_lost_doubled_or_held() {
+    let tally = run_all(kinds(&[Flow::SkyText, Flow::SkyImages]));
+    assert!(tally.cases > 200 && tally.killed > 150 && tally.held + tally.logins == 0, "{tally:?}");
 }
 
 #[test]

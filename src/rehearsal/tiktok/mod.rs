@@ -58,7 +58,7 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
         ("PUT", "/upload") => "upload",
         ("GET", path) if path.starts_with("/content/") => "content",
         ("GET", path) if path.starts_with("/media/") => "media",
-        ("GET", path) if path == "/" || path.starts_with("/@") => "feed",
+        ("GET", path) if path == "/" || path.starts_with("/@") || path.starts_with("/profile/") => "feed",
         _ => "unknown",
     }
 }
