@@ -178,7 +178,7 @@ fn whatever_the_server_answers_the_post_is_there_once() {
     ];
     // Most of a case's time is waiting.
     std::thread::scope(|scope| {
-        for operation in ["resolveHandle", "uploadBlob", "putRecord", "getRecord"] {
+        for operation in ["listRecords", "resolveHandle", "uploadBlob", "putRecord", "getRecord"] {
             for actions in actions.chunks(3) {
                 scope.spawn(move || actions.iter().for_each(|action| answered(operation, action)));
             }

@@ -282,3 +282,28 @@ fn nobody_is_waited_for_longer_than_told() {
     project.run(&paste).expect(1);
     assert_eq!(state(&project, "drafts"), "missing");
 }
+
+#[test]
+fn an_app_password_is_typed_unseen_and_the_terminal_shows_again_afterwards() {
+    let server = Server::start_with(vec![AccountSetup::bluesky("sky", "sky.example")]);
+    let project = Project::with(&format!(
+        "version: 1\naccounts:\n  sky:\n    platform: bluesky\n    handle: sky.example\n    endpoint: {}\n",
+        server.url()
+    ));
+    let mut login = Login::at_terminal(&project, &["sky"]);
+    login.line_with("App password of sky.example");
+    login.type_line("abcd-efgh-ijkl-mnop");
+    let run = login.end().expect(0);
+    assert!(run.stdout.contains("Logged in") && !run.stdout.contains("abcd-efgh"), "{run:?}");
+    // Nobody answers: the terminal must not stay silent.
+    let shell = format!("'{}' auth login sky --timeout 1s; stty -a", env!("CARGO_BIN_EXE_gitcast"));
+    let command = project.command(&[]);
+    let mut script = Command::new("script");
+    script.args(["-qec", &shell, "/dev/null"]).env_clear().env("PATH", "/usr/bin:/bin");
+    script.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut login = Login::spawn(script.current_dir(project.path(".")).stdin(Stdio::piped()));
+    login.line_with("App password of");
+    let run = login.end();
+    let shows = run.stdout.split_whitespace().any(|mode| mode == "echo");
+    assert!(run.stdout.contains("nobody answered in time") && shows, "{run:?}");
+}
