@@ -192,7 +192,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         } else {
             ui::print(&format!("{url}\n"));
         }
-        ui::tell(&format!("The stand-in TikTok and its feed are at {url}/ until you stop it."));
+        ui::tell(&format!("The stand-in platforms and their feed are at {url}/ until you stop them."));
         ui::tell(&format!("To use it: `endpoint: {url}` on an account, TIKTOK_CLIENT_KEY={CLIENT_KEY}, TIKTOK_CLIENT_SECRET={CLIENT_SECRET},"));
         ui::tell(&format!("and a login: curl -X POST {url}/rehearsal/grants/ACCOUNT | gitcast auth import ACCOUNT -"));
         // An error means that the sender is gone, which is a stop too.
