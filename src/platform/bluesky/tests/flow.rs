@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 
 use super::support::*;
 use crate::domain::retry::ErrorKind;
+use crate::platform::bluesky::Bluesky;
+use crate::platform::bluesky::body::Body;
+use crate::platform::bluesky::checkpoint::Checkpoint;
+use crate::platform::http::Http;
 use crate::platform::testing::Answer;
 use crate::platform::{Observation, Platform, RequestLog, Sent, Staged};
 
@@ -212,4 +216,19 @@ async fn an_account_tells_its_handle() {
     let answer = scene.sky.inquiry().capabilities(&scene.grant, &log).await.expect("an answer");
     assert_eq!(answer.capabilities.username.as_deref(), Some("brand.example"));
     assert_eq!(scene.sky.inquiry().operations(&scene.grant), ["getSession"]);
+}
+
+#[tokio::test]
+async fn without_an_endpoint_the_entryway_is_asked_for_the_server_first() {
+    let scene = Scene::new("id: a\ntext: x\nto:\n  sky:\n").await;
+    let sky = Bluesky::new(account(None), Http::default());
+    let first = |checkpoint: Value| {
+        let body = Body::read(&scene.job.payload).expect("a body");
+        sky.step(&scene.job, &body, &Checkpoint::read(Some(&checkpoint)).expect("a checkpoint")).operation()
+    };
+    assert_eq!(first(json!({ "v": 1 })), "getSession");
+    for server in ["https://pds.example", ""] {
+        assert_eq!(first(json!({ "v": 1, "server": server })), "nothing", "{server:?}");
+    }
+    assert_eq!(sky.origin(), "https://bsky.social");
 }
