@@ -95,6 +95,10 @@ to: { sky: { labels: [graphic-media] } }'
 post card 'text: "card: one"
 media: [{ file: good.jpg }]
 to: { sky: { link: { url: "https://a.example/", title: News, description: All, thumb: 0 } } }'
+post thread 'text: "thread: one"
+media: [{ file: photo.png, alt: A photo }]
+to: { sky: { langs: [en], parts: ["thread-2: Größe #two", "thread-3: three @alice.test"] } }'
+ids="$ids thread-2 thread-3"
 post gated 'text: "gated: nobody answers"
 to: { sky: { replies: [], quotes: false } }'
 apply || fail "the first posts"

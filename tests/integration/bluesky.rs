@@ -155,6 +155,43 @@ fn a_reply_names_the_root_a_quotation_its_post_and_gates_come_with_the_post() {
     assert!(run.stdout.contains("nobody.example"), "{}", run.stdout);
 }
 
+#[test]
+fn a_thread_comes_at_once_and_each_post_names_the_one_before() {
+    let server = server();
+    let project = project(&server);
+    let parts = "    parts:\n      - 'Second @friend.example'\n      - |\n        Third #end\n";
+    post(&project, "one", &format!("text: First\nto:\n  sky:\n    langs: [en]\n    replies: []\n{parts}"));
+    // Its answer is lost: the first post tells of all of them.
+    server.rehearsal.faults().add(Fault::next("applyWrites", Action::EffectThenCut));
+    project.run(&["apply", "--auto-approve", "--max-wait", "30s"]).expect(0);
+    let posts = server.rehearsal.publications();
+    let texts: Vec<_> = posts.iter().map(|post| post.title.as_str()).collect();
+    assert_eq!(texts, ["First", "Second @friend.example", "Third #end"]);
+    assert_eq!((server.requests("applyWrites"), server.requests("putRecord")), (1, 0));
+    let records: Vec<_> = posts.iter().map(|post| post.record.clone().expect("a record")).collect();
+    for (n, record) in records.iter().enumerate().skip(1) {
+        assert_eq!(record["reply"]["root"]["uri"], posts[0].publish_id.as_str());
+        assert_eq!(record["reply"]["parent"], named(&server, &posts[n - 1].publish_id), "post {n}");
+        assert!(record["facets"].is_array() && record["langs"] == json!(["en"]));
+        assert!(records[n - 1]["createdAt"].as_str() < record["createdAt"].as_str());
+    }
+    project.run(&APPLY).expect(0);
+    assert_eq!(server.count(), 3);
+}
+
+/// A record's address and identifier, as the server tells them.
+fn named(server: &Server, uri: &str) -> Value {
+    let parts: Vec<_> = uri.trim_start_matches("at://").split('/').collect();
+    let path = format!(
+        "/xrpc/com.atproto.repo.getRecord?repo={}&collection={}&rkey={}",
+        parts[0], parts[1], parts[2]
+    );
+    let page = server.page(&path);
+    let body = page.split("\r\n\r\n").nth(1).expect("a body");
+    let read: Value = serde_json::from_str(body).expect("JSON");
+    json!({ "uri": read["uri"], "cid": read["cid"] })
+}
+
 /// Every answer to every request of a post with a mention and an image.
 #[test]
 fn whatever_the_server_answers_the_post_is_there_once() {

@@ -87,6 +87,12 @@ async function check(url, ids) {
   }
   expect(value('video').embed?.video?.mimeType === 'video/mp4', 'the video is lost');
   expect(value('card').embed?.external?.thumb?.size > 0, 'the card lacks its picture');
+  const named = (id) => ({ uri: of(id)[0]?.uri, cid: of(id)[0]?.cid });
+  const same = (a, b) => a?.uri === b.uri && a?.cid === b.cid;
+  for (const [id, parent] of [['thread-2', 'thread'], ['thread-3', 'thread-2']]) {
+    const { reply } = value(id);
+    expect(same(reply?.root, named('thread')) && same(reply?.parent, named(parent)), `${id} answers another post`);
+  }
   const root = of('gated')[0]?.uri;
   expect(value('answer').reply?.root?.uri === root, 'the reply names another root');
   expect(value('answer').embed?.record?.uri === root, 'the quotation is lost');

@@ -29,6 +29,9 @@ pub(super) struct Body {
     /// As it is sent, without white space at its end.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) text: String,
+    /// The texts of the thread's other posts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) parts: Vec<String>,
     /// One for each medium.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) alts: Vec<String>,
@@ -79,5 +82,10 @@ impl Body {
             return Err(error(message.replace("{}", &body.v.to_string())));
         }
         Ok(body)
+    }
+
+    /// Of each post, in order.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.text.as_str()).chain(self.parts.iter().map(String::as_str))
     }
 }

@@ -55,9 +55,18 @@ pub(super) struct Frozen {
     pub(super) rkey: String,
     pub(super) at: Timestamp,
     pub(super) record: Value,
+    /// The thread's other posts, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) parts: Vec<Part>,
     /// Who may reply to and quote it, under the same key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gates: Vec<Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) rkey: String,
+    pub(super) record: Value,
 }
 
 impl Default for Checkpoint {
@@ -72,6 +81,13 @@ impl Default for Checkpoint {
             blobs: Vec::new(),
             frozen: None,
         }
+    }
+}
+
+impl Frozen {
+    /// Whether there is more than one record.
+    pub(super) fn is_several(&self) -> bool {
+        !self.gates.is_empty() || !self.parts.is_empty()
     }
 }
 

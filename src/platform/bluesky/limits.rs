@@ -15,6 +15,8 @@ pub(super) const TEXT_GRAPHEMES_MAX: usize = 300;
 pub(super) const TEXT_BYTES_MAX: usize = 3_000;
 /// Grapheme clusters of a hashtag (lexicon `app.bsky.richtext.facet`).
 pub(super) const TAG_GRAPHEMES_MAX: usize = 64;
+/// Posts of a thread behind the first. Ours: a thread is one commit, which may hold 200 records and 2 MB (packages/pds).
+pub(super) const PARTS_MAX: usize = 24;
 /// Languages of a post (lexicon `app.bsky.feed.post`).
 pub(super) const LANGS_MAX: usize = 3;
 

@@ -17,6 +17,7 @@ use crate::domain::publication::{Publication, State};
 
 mod body;
 mod checkpoint;
+mod cid;
 mod client;
 mod facets;
 mod inquiry;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::limits::LANGS_MAX;
+use super::limits::{LANGS_MAX, PARTS_MAX};
 use super::reference::Reference;
 use crate::domain::manifest::decode::{Mapping, boolean, integer, list, set_of, text};
 use crate::domain::manifest::node::Node;
@@ -49,6 +49,7 @@ impl ReplyRule {
 /// Options as written, each with its place.
 #[derive(Debug, Default)]
 pub(super) struct Options {
+    pub(super) parts: Vec<Located<String>>,
     pub(super) langs: Vec<Located<String>>,
     pub(super) labels: Vec<Located<Label>>,
     pub(super) link: Option<LinkCard>,
@@ -72,6 +73,7 @@ pub(super) struct LinkCard {
 pub(super) fn read(node: &Node, report: &Report) -> Options {
     let Some(mut m) = Mapping::new(node, report) else { return Options::default() };
     let options = Options {
+        parts: m.optional("parts", parts).unwrap_or_default(),
         langs: m.optional("langs", langs).unwrap_or_default(),
         labels: m.optional("labels", set_of).unwrap_or_default(),
         link: m.optional("link", link),
@@ -86,6 +88,15 @@ pub(super) fn read(node: &Node, report: &Report) -> Options {
     m.take("text");
     m.finish();
     options
+}
+
+fn parts(node: &Node, report: &Report) -> Option<Vec<Located<String>>> {
+    let parts = list(text, "write each text as `- TEXT` on a line below")(node, report)?;
+    if let Some(extra) = parts.get(PARTS_MAX) {
+        let message = format!("a thread has at most {PARTS_MAX} posts behind the first");
+        report.error("invalid-value", extra.span, message).help("make a second thread");
+    }
+    Some(parts)
 }
 
 fn langs(node: &Node, report: &Report) -> Option<Vec<Located<String>>> {
@@ -157,6 +168,10 @@ fn reference(node: &Node, report: &Report) -> Option<Located<Reference>> {
 struct Schema {
     /// The text just for this account; it replaces the post's. At most 300 characters as people count them.
     text: Option<String>,
+    /// The texts of further posts: each answers the one before, and all come at once.
+    #[serde(default)]
+    #[schemars(length(max = PARTS_MAX))]
+    parts: Vec<String>,
     /// The languages that the text is written in, such as en or pt-BR.
     #[serde(default)]
     #[schemars(length(max = LANGS_MAX))]
@@ -202,7 +217,7 @@ mod tests {
     fn the_schema_knows_each_option_and_refuses_others() {
         let schema = serde_json::to_value(options_schema()).expect("json");
         let keys: Vec<_> = schema["properties"].as_object().expect("object").keys().cloned().collect();
-        assert_eq!(keys, ["text", "langs", "labels", "link", "quote", "reply", "replies", "quotes"]);
+        assert_eq!(keys, ["text", "parts", "langs", "labels", "link", "quote", "reply", "replies", "quotes"]);
         assert_eq!(schema["additionalProperties"], false);
         assert_eq!(serde_json::to_value(Label::GraphicMedia).expect("json"), "graphic-media");
     }

@@ -66,6 +66,7 @@ impl Draft<'_> {
             v: VERSION,
             kind: kind?,
             text,
+            parts: self.parts(),
             alts: self.alts(),
             langs: self.options.langs.iter().map(|lang| lang.value.clone()).collect(),
             labels,
@@ -83,7 +84,23 @@ impl Draft<'_> {
 
     /// The text as it is sent.
     fn text(&self) -> String {
-        let Some(written) = self.target.text(self.post) else { return String::new() };
+        self.target.text(self.post).map(|written| self.checked(written)).unwrap_or_default()
+    }
+
+    fn parts(&self) -> Vec<String> {
+        let part = |written: &Located<String>| {
+            let text = self.checked(written);
+            if text.is_empty() {
+                let finding =
+                    self.report.error("text-missing", written.span, "this post of the thread is empty");
+                finding.help("write its text, or remove it");
+            }
+            text
+        };
+        self.options.parts.iter().map(part).collect()
+    }
+
+    fn checked(&self, written: &Located<String>) -> String {
         let text = written.value.trim_end();
         let (graphemes, bytes) = (text.graphemes(true).count(), text.len());
         let error = |message: String, help: String| {
@@ -227,7 +244,7 @@ impl Draft<'_> {
             body: serde_json::to_value(body).expect("a body is made of texts, flags and lists"),
             media: self.media.to_vec(),
             what: what(body, self.media.len()),
-            text: Some(body.text.clone()).filter(|text| !text.is_empty()),
+            text: Some(body.texts().collect::<Vec<_>>().join("\n\n")).filter(|text| !text.is_empty()),
             counts: Counts::Posts,
             estimate: Estimate { requests: requests(body, self.media.len()), bytes, chunks: None },
         }
@@ -247,6 +264,7 @@ fn what(body: &Body, media: usize) -> String {
         (Kind::Images, _) => format!("{media} images"),
         (Kind::Video, _) => "video".to_owned(),
     }];
+    what.extend(Some(body.parts.len() + 1).filter(|n| *n > 1).map(|n| format!("thread of {n} posts")));
     what.extend(body.reply.as_ref().map(|_| "reply".to_owned()));
     what.extend(body.quote.as_ref().map(|_| "quote".to_owned()));
     what.join(", ")
@@ -256,6 +274,7 @@ fn what(body: &Body, media: usize) -> String {
 fn requests(body: &Body, media: usize) -> u32 {
     let others = [&body.quote, &body.reply].into_iter().flatten();
     let looked_up = others.map(|other| 1 + usize::from(other.handle().is_some())).sum::<usize>();
-    let all = media + facets::mentions(&body.text).len() + looked_up + 1;
+    let mentioned: usize = body.texts().map(|text| facets::mentions(text).len()).sum();
+    let all = media + mentioned + looked_up + 1;
     u32::try_from(all).unwrap_or(u32::MAX)
 }

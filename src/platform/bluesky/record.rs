@@ -1,40 +1,64 @@
 //! The post as a record of the account's repository (lexicons `app.bsky.feed.*` and `app.bsky.embed.*`, read 2026-11-22).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::body::{Body, Kind};
-use super::checkpoint::{Checkpoint, Frozen, Parents};
-use super::reference::{POST, uri};
-use super::{facets, media, tid};
+use super::checkpoint::{Checkpoint, Frozen, Parents, Part};
+use super::reference::{POST, Strong, uri};
+use super::{cid, facets, media, tid};
 use crate::domain::media::Medium;
 
 pub(super) const THREADGATE: &str = "app.bsky.feed.threadgate";
 pub(super) const POSTGATE: &str = "app.bsky.feed.postgate";
 
-/// Fixes the post, its key and its time. Nothing about it changes from here on.
+/// Each post of a thread is so much later than the one before, as the official app has it.
+const PART_AFTER: SignedDuration = SignedDuration::from_millis(1);
+
+/// Fixes the post, its key and its time. Nothing about it changes from here on. None where a record's identifier cannot be
+/// computed.
 pub(super) fn freeze(
     body: &Body,
     media: &[Medium],
     checkpoint: &Checkpoint,
     did: &str,
     (at, clock): (Timestamp, u16),
-) -> Frozen {
+) -> Option<Frozen> {
     let rkey = tid::tid(at, clock);
-    let record = record(body, media, checkpoint, at);
+    let record = first(body, media, checkpoint, at);
+    let mut parts: Vec<Part> = Vec::new();
+    if !body.parts.is_empty() {
+        let this = Strong { uri: uri(did, &rkey), cid: cid::of(&record)? };
+        let root = checkpoint.reply.as_ref().map_or(this.clone(), |reply| reply.root.clone());
+        let (mut parent, mut at) = (this, at);
+        for text in &body.parts {
+            at = at.saturating_add(PART_AFTER).unwrap_or(at);
+            let mut record = plain(text, body, checkpoint, at);
+            record["reply"] = json!({ "root": root, "parent": parent });
+            let rkey = tid::tid(at, clock);
+            parent = Strong { uri: uri(did, &rkey), cid: cid::of(&record)? };
+            parts.push(Part { rkey, record });
+        }
+    }
     let gates = gates(body, &uri(did, &rkey), at);
-    Frozen { did: did.to_owned(), rkey, at, record, gates }
+    Some(Frozen { did: did.to_owned(), rkey, at, record, parts, gates })
 }
 
-fn record(body: &Body, media: &[Medium], checkpoint: &Checkpoint, at: Timestamp) -> Value {
-    let mut record = json!({ "$type": POST, "text": body.text, "createdAt": time(at) });
-    let facets = facets::facets(&body.text, |handle| checkpoint.people.get(handle).cloned().flatten());
+/// A post of text alone.
+fn plain(text: &str, body: &Body, checkpoint: &Checkpoint, at: Timestamp) -> Value {
+    let mut record = json!({ "$type": POST, "text": text, "createdAt": time(at) });
+    let facets = facets::facets(text, |handle| checkpoint.people.get(handle).cloned().flatten());
     if !facets.is_empty() {
         record["facets"] = facets.into();
     }
     if !body.langs.is_empty() {
         record["langs"] = json!(body.langs);
     }
+    record
+}
+
+fn first(body: &Body, media: &[Medium], checkpoint: &Checkpoint, at: Timestamp) -> Value {
+    let mut record = plain(&body.text, body, checkpoint, at);
     if !body.labels.is_empty() {
         let values: Vec<_> = body.labels.iter().map(|label| json!({ "val": label })).collect();
         record["labels"] = json!({ "$type": "com.atproto.label.defs#selfLabels", "values": values });

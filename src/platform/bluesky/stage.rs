@@ -10,8 +10,9 @@
 //!
 //! A repository is a map from keys to records, and the key is ours: it and the whole record are in the ledger before the
 //! request leaves. `putRecord` with `swapRecord: null` makes the record or finds it made; it never makes a second one.
-//! A post with gates takes `applyWrites` instead, so that it is not public for a moment without them; there an existing
-//! key is an error, and the look that follows finds the record.
+//! A post with gates, and a thread, take `applyWrites` instead, which makes all of it or nothing: no post is public for a
+//! moment without its gates, and no thread is half there. An existing key is an error there, and the look that follows finds
+//! the record.
 
 use serde_json::{Value, json};
 
@@ -106,7 +107,11 @@ impl Bluesky {
         }
         if self.step(job, &body, &after) == Step::Freeze {
             let clock = (job.now, random_clock()?);
-            after.frozen = Some(record::freeze(&body, &job.payload.media, &after, did_of(grant)?, clock));
+            let frozen = record::freeze(&body, &job.payload.media, &after, did_of(grant)?, clock);
+            after.frozen = Some(frozen.ok_or_else(|| {
+                let message = "the record holds what the data model does not know";
+                Error::new("freeze", ErrorKind::Rejected, "no-identifier", message)
+            })?);
         }
         Ok(match after.frozen {
             Some(_) => Staged::Ready(after.store()),
@@ -228,21 +233,23 @@ impl Bluesky {
 
 /// The request that makes it public.
 fn request(frozen: &Frozen) -> (&'static str, Value) {
-    let Frozen { did, rkey, record, gates, .. } = frozen;
-    if gates.is_empty() {
+    let Frozen { did, rkey, record, parts, gates, .. } = frozen;
+    if !frozen.is_several() {
         // `null`, written out: nothing may be there yet. Left out, it would overwrite what is there.
         let body =
             json!({ "repo": did, "collection": POST, "rkey": rkey, "record": record, "swapRecord": null });
         return (operation::PUT_RECORD, body);
     }
-    let create = |value: &Value| json!({ "$type": "com.atproto.repo.applyWrites#create", "collection": value["$type"], "rkey": rkey, "value": value });
-    let writes: Vec<_> = [record].into_iter().chain(gates).map(create).collect();
+    let create = |rkey: &String, value: &Value| json!({ "$type": "com.atproto.repo.applyWrites#create", "collection": value["$type"], "rkey": rkey, "value": value });
+    let mut writes = vec![create(rkey, record)];
+    writes.extend(parts.iter().map(|part| create(&part.rkey, &part.record)));
+    writes.extend(gates.iter().map(|gate| create(rkey, gate)));
     (operation::APPLY_WRITES, json!({ "repo": did, "writes": writes }))
 }
 
 pub(super) fn publish_operation(checkpoint: &Checkpoint) -> &'static str {
     match &checkpoint.frozen {
-        Some(frozen) if !frozen.gates.is_empty() => operation::APPLY_WRITES,
+        Some(frozen) if frozen.is_several() => operation::APPLY_WRITES,
         _ => operation::PUT_RECORD,
     }
 }
@@ -256,7 +263,7 @@ pub(super) fn frozen(checkpoint: &Checkpoint) -> Result<&Frozen, Error> {
 
 /// Everybody who has to be looked up: those mentioned, and the authors of other posts.
 fn people(body: &Body) -> Vec<String> {
-    let mut people = facets::mentions(&body.text);
+    let mut people: Vec<_> = body.texts().flat_map(facets::mentions).collect();
     let others = [&body.quote, &body.reply].into_iter().flatten().filter_map(Reference::handle);
     people.extend(others.map(str::to_owned));
     people

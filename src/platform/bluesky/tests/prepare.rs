@@ -56,11 +56,22 @@ fn options_are_checked_strictly() {
         ("    link: { url: a.example, title: T }\n", &["invalid-url"]),
         ("    link: { url: https://a.example/ }\n", &["missing-key"]),
         ("    link: { url: https://a.example/, title: T, thumb: 0 }\n", &["thumb-out-of-range"]),
+        ("    parts: [two, three]\n", &[]),
+        ("    parts: [two, ' ']\n", &["text-missing"]),
         ("    privacy: public\n", &["unknown-key"]),
     ] {
         assert_eq!(codes(&prepare(None, &text_of("x", options), &[])), expected, "{options}");
     }
     assert_eq!(codes(&prepare(None, &text_of("  ", ""), &[])), ["text-missing"]);
+    let parts =
+        |count: usize, length: usize| format!("    parts: {}\n", json!(vec!["a".repeat(length); count]));
+    for (options, expected) in [
+        (parts(24, 300), &[][..]),
+        (parts(25, 1), &["invalid-value"]),
+        (parts(2, 301), &["text-too-long", "text-too-long"]),
+    ] {
+        assert_eq!(codes(&prepare(None, &text_of("x", &options), &[])), expected, "{options}");
+    }
 }
 
 #[test]
