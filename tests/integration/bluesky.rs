@@ -352,3 +352,18 @@ fn what_an_account_lacks_or_has_too_much_of_is_said_at_its_place() {
         "version: 1\naccounts:\n  a:\n    platform: bluesky\n    handle: '@A.example'\n    mode: direct\n";
     Project::with(direct).run(&["validate"]).expect(0);
 }
+
+#[test]
+fn a_blob_that_is_gone_when_the_post_is_made_is_uploaded_again() {
+    let server = server();
+    let project = project(&server);
+    project.medium("good.jpg", "content/a.jpg");
+    post(&project, "one", "media:\n  - file: a.jpg\n    alt: A\nto:\n  sky:\n");
+    let body = Some(r#"{"error":"BlobNotFound","message":"Could not find blob"}"#.to_owned());
+    server.rehearsal.faults().add(Fault::next("putRecord", Action::Status { code: 400, body }));
+    project.run(&APPLY).expect(0);
+    assert_eq!((server.count(), server.requests("uploadBlob"), server.requests("putRecord")), (1, 2, 2));
+    // It is the record that was sent before, with the time that it had.
+    let log = project.run(&["log", "--json"]).expect(0).stdout;
+    assert!(log.contains("BlobNotFound"), "{log}");
+}

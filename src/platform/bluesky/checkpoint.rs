@@ -35,6 +35,8 @@ pub(super) struct Checkpoint {
     pub(super) blobs: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) frozen: Option<Frozen>,
+    /// How often the server has thrown the blobs away.
+    pub(super) losses: u32,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -80,6 +82,7 @@ impl Default for Checkpoint {
             reply: None,
             blobs: Vec::new(),
             frozen: None,
+            losses: 0,
         }
     }
 }

@@ -22,7 +22,7 @@ use super::checkpoint::{Checkpoint, Frozen, Parents};
 use super::client::{Session, operation, server_of};
 use super::limits::FROZEN_LIFE;
 use super::reference::{POST, Reference, Strong, is_did, uri};
-use super::types::{HANDLE_NOT_FOUND, text, unreadable};
+use super::types::{BLOB_NOT_FOUND, HANDLE_NOT_FOUND, text, unreadable};
 use super::{facets, media, record};
 use crate::domain::grant::Grant;
 use crate::domain::media::Medium;
@@ -32,6 +32,9 @@ use crate::platform::error::foreign;
 use crate::platform::http::Effect;
 use crate::platform::upload::Expected;
 use crate::platform::{Error, Job, Sent, Staged};
+
+/// How often media are uploaded again in one attempt because the server has thrown them away.
+const LOSSES_MAX: u32 = 2;
 
 /// What comes next in staging.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +64,10 @@ impl Step {
 
 impl Bluesky {
     pub(super) fn step(&self, job: &Job, body: &Body, checkpoint: &Checkpoint) -> Step {
+        let uploaded = checkpoint.blobs.len();
         if checkpoint.frozen.is_some() {
-            return Step::Ready;
+            let is_whole = uploaded >= job.payload.media.len();
+            return if is_whole { Step::Ready } else { Step::Blob(uploaded) };
         }
         if self.client.has_entryway() && checkpoint.server.is_none() {
             return Step::Server;
@@ -79,10 +84,7 @@ impl Bluesky {
         if body.reply.is_some() && checkpoint.reply.is_none() {
             return Step::Reply;
         }
-        match checkpoint.blobs.len() {
-            uploaded if uploaded < job.payload.media.len() => Step::Blob(uploaded),
-            _ => Step::Freeze,
-        }
+        if uploaded < job.payload.media.len() { Step::Blob(uploaded) } else { Step::Freeze }
     }
 
     pub(super) async fn stage_step(&self, job: &Job, grant: &Grant) -> Result<Staged, Error> {
@@ -113,9 +115,9 @@ impl Bluesky {
                 Error::new("freeze", ErrorKind::Rejected, "no-identifier", message)
             })?);
         }
-        Ok(match after.frozen {
-            Some(_) => Staged::Ready(after.store()),
-            None => Staged::More(after.store()),
+        Ok(match self.step(job, &body, &after) {
+            Step::Ready => Staged::Ready(after.store()),
+            _ => Staged::More(after.store()),
         })
     }
 
@@ -215,7 +217,15 @@ impl Bluesky {
         }
         let session = Session { grant, server: checkpoint.server(), log: &job.log };
         let (operation, request) = request(frozen);
-        let reply = self.client.publish(session, operation, request).await?;
+        let reply = match self.client.publish(session, operation, request).await {
+            // The same bytes are the same blobs, so that the record stays as it is.
+            Err(error) if error.code == BLOB_NOT_FOUND && checkpoint.losses < LOSSES_MAX => {
+                let losses = checkpoint.losses + 1;
+                let anew = Checkpoint { blobs: Vec::new(), losses, ..checkpoint.clone() };
+                return Ok(Sent::Stale(anew.store(), error.reason()));
+            }
+            reply => reply?,
+        };
         let uri = uri(&frozen.did, &frozen.rkey);
         if operation == operation::PUT_RECORD && reply["uri"] != uri.as_str() {
             return Err(unreadable(operation, Effect::Once, "it names another record"));

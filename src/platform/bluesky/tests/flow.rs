@@ -232,3 +232,17 @@ async fn without_an_endpoint_the_entryway_is_asked_for_the_server_first() {
     }
     assert_eq!(sky.origin(), "https://bsky.social");
 }
+
+#[tokio::test]
+async fn media_that_the_server_threw_away_are_uploaded_again() {
+    let mut scene = staged("id: a\ntext: x\nto:\n  sky:\n", vec![]).await;
+    scene.server.then((0..3).map(|_| refused(400, "BlobNotFound")));
+    let frozen = scene.frozen();
+    for _ in 0..2 {
+        let Ok(Sent::Stale(checkpoint, _)) = scene.publish().await else { panic!("not stale") };
+        assert_eq!(checkpoint["frozen"], frozen, "the same record");
+        scene.job.checkpoint = Some(checkpoint);
+        scene.job.intended_at = Some(scene.job.now);
+    }
+    assert_eq!(scene.publish().await.expect_err("no end").kind, ErrorKind::Rejected);
+}
