@@ -237,7 +237,9 @@ fn case(kind: &Kind, nth: u32, photos: &Path, tally: &Mutex<Tally>) -> bool {
     }
     settle(kind, &what, &server, &project, tally);
     judge(&what, &server, &project);
-    assert!(server.rehearsal.faults().pending().is_empty(), "{what}: the fault was never met");
+    // A process that died may have left nothing to ask: a refresh that is not due yet, a photo post that a person settled.
+    let is_met = server.rehearsal.faults().pending().is_empty();
+    assert!(killed || is_met, "{what}: the fault was never met");
     let mut tally = tally.lock().expect("lock");
     tally.cases += 1;
     tally.killed += u32::from(killed);
