@@ -125,6 +125,17 @@ struct Tally {
     by_flow: BTreeMap<Flow, u32>,
 }
 
+impl Tally {
+    /// `cargo test -- --nocapture` shows it. Twice and lost are 0, or the case has failed.
+    #[expect(clippy::print_stdout, reason = "the size of the matrix is a figure that people ask for")]
+    fn report(&self) {
+        let Tally { cases, killed, held, logins, by_flow } = self;
+        println!(
+            "{cases} cases, {killed} killed, {held} held, {logins} logins; by flow {by_flow:?}; 0 twice, 0 lost"
+        );
+    }
+}
+
 fn refusal(operation: &str) -> Action {
     let (code, body) = match operation {
         "resolveHandle" | "uploadBlob" | "putRecord" | "applyWrites" => {
@@ -307,7 +318,9 @@ fn run_all(kinds: VecDeque<Kind>) -> Tally {
             });
         }
     });
-    tally.into_inner().expect("nobody panicked")
+    let tally = tally.into_inner().expect("nobody panicked");
+    tally.report();
+    tally
 }
 
 #[test]

@@ -147,6 +147,30 @@ fn each_model_is_refreshed_as_often_as_its_life_requires() {
     ");
 }
 
+/// Lives are told as so many seconds from now, so that what a clock shows does not matter. One that is set in between is
+/// found out by the platform, which turns the token down.
+#[test]
+fn a_clock_that_is_set_costs_a_refresh_at_most() {
+    let care = TokenCare { model: TokenModel::Rotating, window: days(1) };
+    let week = |clock: fn(i64) -> i64| {
+        let mut account = Account::new(care, 2 * HOUR, None, true);
+        let (mut refreshed, mut dies_at) = (0, 2 * HOUR);
+        for second in (MINUTE..=7 * DAY).step_by(MINUTE as usize) {
+            if second >= dies_at {
+                assert!(account.credentials.turned_down().is_none(), "a person must log in at {second} s");
+            }
+            if account.reconcile(clock(second)).expect("no person is needed") {
+                (refreshed, dies_at) = (refreshed + 1, second + 2 * HOUR);
+                account.credentials.accepted();
+            }
+        }
+        refreshed
+    };
+    let set_forward = |second| if second > 3 * DAY { second + 5 * HOUR } else { second };
+    let set_back = |second| if second > 3 * DAY { second - 5 * HOUR } else { second };
+    assert_eq!([week(|second| second), week(set_forward), week(set_back)], [126, 126, 125]);
+}
+
 #[test]
 fn a_network_error_ends_no_login_and_is_not_repeated_at_once() {
     let care = TokenCare { model: TokenModel::Rotating, window: days(1) };
