@@ -99,6 +99,8 @@ pub struct Job {
     pub content: PathBuf,
     pub checkpoint: Option<Checkpoint>,
     pub now: Timestamp,
+    /// The code of why the publication is where it is, such as how the last request ended.
+    pub reason: Option<String>,
     /// When the publish request of this attempt left, if it did.
     pub intended_at: Option<Timestamp>,
     /// Ids at the platform that belong to other publications.

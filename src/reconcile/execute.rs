@@ -374,6 +374,7 @@ impl Run<'_> {
             content: self.engine.content.clone(),
             checkpoint: work.checkpoint,
             now,
+            reason: publication.reason.as_ref().map(|reason| reason.code.clone()),
             intended_at: publication.intended_at,
             taken: Arc::new(taken),
             look_back_to: look_back.map(|back| now.saturating_sub(back).unwrap_or(Timestamp::MIN)),

@@ -188,7 +188,7 @@ fn observed(publication: &Publication, observation: Observation, moment: Moment)
             reason: publication.reason.clone().unwrap_or_else(|| Reason::new("unknown", "not known yet")),
             next_at: moment.after(wait),
         },
-        Observation::Absent(_, reason) if publication.sends >= SENDS_MAX => Change::Refused {
+        Observation::Absent(_, reason) if publication.sends >= SENDS_MAX => Change::Held {
             reason: Reason::new(
                 "not-taken",
                 format!("sent {} times, and never there: {}", publication.sends, reason.message),

@@ -11,7 +11,7 @@ use super::checkpoint::{Checkpoint, Seen};
 use super::client::{Session, operation};
 use super::errors;
 use super::media;
-use super::stage::is_unknown_id;
+use super::stage::{UPLOAD_GONE, is_unknown_id};
 use super::types::{Progress, Status, Video};
 use crate::domain::grant::Grant;
 use crate::domain::publication::{Reason, Remote};
@@ -101,9 +101,12 @@ impl Tiktok {
         };
         let reason = Reason::new("upload-incomplete", format!("TikTok has {received} of {total} bytes"));
         let offset = media::resume_at(total, received);
+        // Only the platform's word that nothing goes there any more ends an upload that it still lists. A refusal for any
+        // other reason may come of another process that is in the middle of the same chunk.
+        let is_gone = job.reason.as_deref() == Some(UPLOAD_GONE);
         let resumable = offset == media::last_start(total)
             && checkpoint.live_upload(job.now).is_some()
-            && checkpoint.resends < RESENDS_MAX;
+            && (checkpoint.resends < RESENDS_MAX || !is_gone);
         let grace = if resumable { pace.absent_grace } else { pace.lost_grace };
         let standing = self.doubts.standing(checkpoint.publish_id.as_deref().unwrap_or_default(), received);
         if standing < grace {

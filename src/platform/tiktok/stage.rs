@@ -44,6 +44,9 @@ const RESYNCS_MAX: u32 = 4;
 /// Uploads whose offset is remembered; the others cost one more status request.
 const KNOWN_MAX: usize = 1_024;
 
+/// The platform says that it takes nothing at the upload's address any more (TikTok docs `mt`, read 2026-11-22: 403, 404).
+pub(super) const UPLOAD_GONE: &str = "upload-gone";
+
 /// What comes next in staging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -279,7 +282,7 @@ impl Tiktok {
             Stored::Partly(Some(mark)) if mark.is_at(upload.total) => Ok(self.accepted(checkpoint)),
             Stored::Partly(_) => unclear("upload-incomplete", "TikTok wants more after the last chunk"),
             Stored::OutOfStep => unclear("upload-out-of-step", "TikTok has other bytes than we know of"),
-            Stored::Gone => unclear("upload-gone", "TikTok does not know the upload any more"),
+            Stored::Gone => unclear(UPLOAD_GONE, "TikTok does not know the upload any more"),
         }
     }
 

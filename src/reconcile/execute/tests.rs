@@ -446,7 +446,7 @@ async fn what_never_arrives_is_not_sent_for_ever() {
     let world = World::one(fake);
     world.run(24 * 60).await;
     assert_eq!(world.fake("a").seconds("publish").len(), SENDS_MAX as usize);
-    assert_eq!(world.states(), ["p failed"]);
+    assert_eq!(world.states(), ["p held"]);
 }
 
 #[tokio::test(start_paused = true)]

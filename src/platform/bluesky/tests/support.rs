@@ -107,6 +107,7 @@ impl Scene {
             intended_at: None,
             taken: Arc::default(),
             look_back_to: None,
+            reason: None,
             progress: Default::default(),
             log: Default::default(),
         };

@@ -293,6 +293,7 @@ async fn an_address_that_takes_nothing_is_given_up() {
         scene.server.then([super::support::chunk(403)]);
         let error = scene.tiktok.publish(&scene.job, &grant()).await.expect_err("refused");
         assert_eq!((error.kind, error.code.as_str()), (Ambiguous, "upload-gone"));
+        scene.job.reason = Some(error.code);
         sent += 1;
         assert!(sent < 10, "no end");
     };
@@ -303,6 +304,25 @@ async fn an_address_that_takes_nothing_is_given_up() {
     let error = scene.tiktok.stage(&scene.job, &grant()).await.expect_err("no more");
     assert_eq!((error.kind, error.code.as_str()), (Rejected, "upload-lost"));
     assert_eq!(scene.requests().len(), requests);
+}
+
+/// Another process may be in the middle of the same chunk, suspended: its upload can still become a post.
+#[tokio::test]
+async fn an_upload_that_only_is_out_of_step_is_never_given_up_for_a_new_one() {
+    let mut scene = Scene::in_doubt().await;
+    for _ in 0..12 {
+        assert!(matches!(scene.look(uploading(0)).await, Ok(Observation::Unknown(_))));
+        scene.pass(3).await;
+        match scene.look(uploading(0)).await {
+            Ok(Observation::Absent(Some(checkpoint), _)) => scene.keep(&checkpoint),
+            seen => panic!("{seen:?}"),
+        }
+        scene.intend();
+        scene.server.then([super::support::chunk(416)]);
+        let error = scene.tiktok.publish(&scene.job, &grant()).await.expect_err("refused");
+        assert_eq!((error.kind, error.code.as_str()), (Ambiguous, "upload-out-of-step"));
+        scene.job.reason = Some(error.code);
+    }
 }
 
 #[tokio::test]

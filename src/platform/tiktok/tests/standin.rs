@@ -137,6 +137,7 @@ impl Stage {
             intended_at: None,
             taken: Arc::default(),
             look_back_to: None,
+            reason: None,
             progress: Default::default(),
             log: Default::default(),
         }

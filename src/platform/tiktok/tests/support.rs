@@ -200,6 +200,7 @@ fn job(payload: Payload, content: PathBuf) -> Job {
         intended_at: None,
         taken: Arc::default(),
         look_back_to: None,
+        reason: None,
         progress: Default::default(),
         log: Default::default(),
     }
