@@ -9,30 +9,15 @@ use std::time::{Duration, Instant};
 
 use gitcast::rehearsal::{AccountSetup, Action, Fault, Options};
 
-use crate::support::{Project, Run, Server, fixture_path};
+use crate::support::{Project, Run, Server, fixture_path, send, wait_until};
 
 const APPLY: [&str; 2] = ["apply", "--auto-approve"];
 /// What is promised is five seconds; the rest is for a machine that has other things to do.
 const SOON: Duration = Duration::from_millis(6_500);
 /// "At once", on such a machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// How long a phase may take to be reached.
-const REACHED_MAX: Duration = Duration::from_secs(60);
 /// Longer than any stop waits.
 const HANGS: Action = Action::Delay { ms: 40_000 };
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < REACHED_MAX, "never reached: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn send(signal: &str, child: &Child) {
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
-    assert!(sent.expect("kill runs").success(), "{signal}");
-}
 
 /// How the process ends after the signal, and how long that takes.
 fn stopped(signal: &str, child: Child) -> (Run, Duration) {

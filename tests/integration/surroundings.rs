@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use gitcast::rehearsal::{AccountSetup, Action, Fault, Options, system_clock};
 
-use crate::support::{Project, Run, Server, fixture_path};
+use crate::support::{Project, REACHED_MAX, Run, Server, fixture_path, send, wait_until};
 
 const APPLY: [&str; 2] = ["apply", "--auto-approve"];
 /// What SQLite and the disk count in.
@@ -221,23 +221,8 @@ fn report(what: &str, tally: &BTreeMap<(Flow, i32, String), u32>) {
     }
 }
 
-/// How long what is waited for may take.
-const REACHED_MAX: Duration = Duration::from_secs(60);
 /// Long enough to be suspended in, short enough to wait for.
 const SLOW: Action = Action::Delay { ms: 700 };
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < REACHED_MAX, "never reached: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn send(signal: &str, child: &Child) {
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
-    assert!(sent.expect("kill runs").success(), "{signal}");
-}
 
 /// A process that is suspended while this request is answered.
 fn suspended(server: &Server, project: &Project, operation: &str) -> Child {

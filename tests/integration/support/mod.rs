@@ -9,8 +9,10 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+mod child;
 mod server;
 
+pub(crate) use child::{REACHED_MAX, send, wait_until};
 pub(crate) use server::Server;
 
 /// A project in a folder of its own.
