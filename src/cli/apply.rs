@@ -342,15 +342,32 @@ fn outcomes(
             State::Failed if !matches!(action, Action::Skip | Action::Orphaned | Action::Wait) => {
                 Exit::SomeFailed
             }
-            State::Planned | State::Staging | State::Staged if is_paused(publication) => Exit::Converged,
+            State::Planned
+            | State::Staging
+            | State::Staged
+            | State::Partial
+            | State::Editing
+            | State::Deleting
+                if is_paused(publication) =>
+            {
+                Exit::Converged
+            }
+            State::Published
+                if publication.is_turned_down() && (action.acts() || action == Action::Failed) =>
+            {
+                Exit::SomeFailed
+            }
             _ if !action.acts() || summary.blocked.contains_key(&publication.account) => Exit::Converged,
             State::Planned
             | State::Staging
             | State::Staged
             | State::Publishing
+            | State::Partial
             | State::Accepted
+            | State::Editing
+            | State::Deleting
             | State::Unresolved => Exit::Temporary,
-            State::Failed | State::Published | State::Delivered => Exit::Converged,
+            State::Failed | State::Published | State::Delivered | State::Deleted => Exit::Converged,
         });
     }
     exits
@@ -378,6 +395,10 @@ fn describe(
             .as_ref()
             .map_or(String::new(), |r| format!(": {}", text::one_line(&r.message, 400)));
         out += &match publication.state {
+            State::Published if publication.is_turned_down() => {
+                format!("{} {place}{why}\n", palette.bad("turned down"))
+            }
+            State::Deleted => format!("{} {place}\n", palette.good("deleted")),
             State::Published => {
                 let none = if publication.next_at.is_some() {
                     "(its link is not known yet)"
@@ -406,7 +427,7 @@ fn describe(
             out += &format!("    to log in again:  gitcast auth import {account} FILE\n");
         }
     }
-    let settled = [State::Published, State::Delivered, State::Failed, State::Held];
+    let settled = [State::Published, State::Delivered, State::Deleted, State::Failed, State::Held];
     let counts = settled.map(|state| (count(state), state.as_str()));
     let open = acted.len() - counts.iter().map(|(count, _)| count).sum::<usize>();
     let mut parts: Vec<String> = counts

@@ -154,6 +154,7 @@ fn change_of(change: &Change) -> String {
         Change::Intended { .. } => {
             "intended: the next request may make it public, and is sent once".to_owned()
         }
+        Change::Advanced { .. } => "advanced: one part is live, the next one follows".to_owned(),
         Change::Accepted { .. } => "accepted: the platform works on it".to_owned(),
         Change::Delivered { .. } => "delivered to the creator's inbox".to_owned(),
         other => log::publication(other),

@@ -171,7 +171,14 @@ pub(super) fn publication(change: &Change) -> String {
         Change::Started { digest, revision, path, payload, .. } => {
             format!("started from {path}, revision {revision}, {} ({})", digest.short(), payload.what)
         }
-        Change::Published { remote, .. } | Change::Looked { remote, .. } => {
+        Change::EditStarted { digest, path, payload, .. } => {
+            format!("editing, from {path}, {} ({})", digest.short(), payload.what)
+        }
+        Change::DeleteStarted { path, .. } => format!("deleting, as {path} says"),
+        Change::Published { remote, .. }
+        | Change::Looked { remote, .. }
+        | Change::Advanced { remote, .. }
+        | Change::Edited { remote, .. } => {
             let url = remote.url.as_deref().or(remote.id.as_deref()).unwrap_or("without a public link");
             format!("{} {url}", change.name())
         }
@@ -183,6 +190,7 @@ pub(super) fn publication(change: &Change) -> String {
         | Change::Unanswered { reason, .. }
         | Change::Absent { reason, .. }
         | Change::Held { reason }
+        | Change::TurnedDown { reason }
         | Change::Delayed { reason, .. }
         | Change::Superseded { reason }
         | Change::Retried { reason }
@@ -194,6 +202,7 @@ pub(super) fn publication(change: &Change) -> String {
         | Change::Staged { .. }
         | Change::Intended { .. }
         | Change::Accepted { .. }
+        | Change::Deleted
         | Change::Delivered { .. } => change.name().to_owned(),
     }
 }

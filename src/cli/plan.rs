@@ -61,6 +61,9 @@ pub(super) struct Gates {
     /// Publish content that the account has already
     #[arg(long)]
     allow_duplicates: bool,
+    /// Delete the live posts whose manifests say `state: deleted`
+    #[arg(long)]
+    allow_delete: bool,
 }
 
 impl Arguments {
@@ -80,6 +83,7 @@ impl Gates {
             publish_late: self.publish_late,
             allow_duplicates: self.allow_duplicates,
             ignore_max_age: self.ignore_max_age,
+            allow_delete: self.allow_delete,
         }
     }
 }
@@ -265,8 +269,8 @@ pub(super) fn describe(plan: &Plan, palette: Palette, zone: &TimeZone) -> String
 fn describe_change(change: &Planned, palette: Palette, zone: &TimeZone) -> String {
     let sigil = change.action.sigil().to_string();
     let sigil = match change.action {
-        Action::Publish | Action::Replace | Action::Continue => palette.good(&sigil),
-        Action::Refuse | Action::Hold | Action::Failed => palette.bad(&sigil),
+        Action::Publish | Action::Replace | Action::Continue | Action::Edit => palette.good(&sigil),
+        Action::Refuse | Action::Hold | Action::Failed | Action::Delete => palette.bad(&sigil),
         _ => palette.notable(&sigil),
     };
     let mut what: Vec<String> = change.what.iter().map(|what| text::one_line(what, PREVIEW_CHARS)).collect();
@@ -301,9 +305,11 @@ fn describe_change(change: &Planned, palette: Palette, zone: &TimeZone) -> Strin
 }
 
 fn totals(plan: &Plan) -> String {
-    const WORDS: [(&str, &[Action]); 8] = [
+    const WORDS: [(&str, &[Action]); 10] = [
         ("to publish", &[Action::Publish, Action::Replace]),
         ("to continue", &[Action::Continue]),
+        ("to edit", &[Action::Edit]),
+        ("to delete", &[Action::Delete]),
         ("waiting", &[Action::Wait]),
         ("refused", &[Action::Refuse]),
         ("held", &[Action::Hold]),

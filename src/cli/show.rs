@@ -112,6 +112,8 @@ fn planned(change: &Planned, zone: &jiff::tz::TimeZone) -> Vec<(&'static str, St
 /// What the next run does about it, by the plan.
 fn upcoming(change: &Planned, zone: &jiff::tz::TimeZone) -> String {
     match (change.action, change.next_at) {
+        (Action::Edit, _) => "it is edited in the next run".to_owned(),
+        (Action::Delete, _) => "it is deleted in the next run".to_owned(),
         (Action::Wait, Some(at)) => {
             format!("it is published by the first run from {} on", ui::time(at, zone))
         }
@@ -141,18 +143,24 @@ fn facts(p: &Publication, change: &Planned, zone: &jiff::tz::TimeZone) -> Vec<(&
 fn next(p: &Publication, change: &Planned, zone: &jiff::tz::TimeZone) -> String {
     let at = p.next_at.map_or("in the next run".to_owned(), |at| format!("at {}", ui::time(at, zone)));
     match p.state {
-        _ if matches!(change.action, Action::Publish | Action::Replace | Action::Wait | Action::Refuse) => {
-            upcoming(change, zone)
-        }
+        _ if change.action.acts() && change.action != Action::Continue => upcoming(change, zone),
+        _ if matches!(change.action, Action::Wait | Action::Refuse) => upcoming(change, zone),
         State::Planned => "nothing: its manifest does not want it any more".to_owned(),
         State::Staging | State::Staged => format!("it goes on {at}"),
+        State::Partial if change.action == Action::Continue => format!("its next part is published {at}"),
+        State::Partial => "nothing: the rest of it waits for its manifest".to_owned(),
+        State::Editing => format!("its edit goes on {at}"),
+        State::Deleting => format!("its deletion goes on {at}"),
+        State::Published if change.action == Action::Failed => {
+            "nothing, until its manifest changes or `gitcast retry` is run".to_owned()
+        }
         State::Publishing | State::Unresolved => format!("the platform is asked what became of it {at}"),
         State::Accepted => format!("the platform is asked whether it is done {at}"),
         State::Published if p.next_at.is_some() => format!("nothing; its public link is looked for {at}"),
         State::Delivered if p.next_at.is_some() => {
             format!("its owner finishes it in the app; whether it was published is looked for {at}")
         }
-        State::Published | State::Delivered => "nothing".to_owned(),
+        State::Published | State::Delivered | State::Deleted => "nothing".to_owned(),
         State::Failed => "nothing, until its manifest changes or `gitcast retry` is run".to_owned(),
         State::Held => "a person decides:".to_owned(),
     }

@@ -109,7 +109,7 @@ fn describe(publications: &[Publication], palette: Palette, zone: &TimeZone) -> 
 /// A state in its colour.
 pub(super) fn state(state: State, shown: &str, palette: Palette) -> String {
     match state {
-        State::Published | State::Delivered => palette.good(shown),
+        State::Published | State::Delivered | State::Deleted => palette.good(shown),
         State::Failed | State::Held => palette.bad(shown),
         _ => palette.notable(shown),
     }

@@ -199,6 +199,7 @@ mod tests {
             text: None,
             counts: crate::domain::limits::Counts::Posts,
             estimate: Estimate::default(),
+            fixed: None,
         };
         let event = Event::Publication {
             post: "p".parse().expect("id"),

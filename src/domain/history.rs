@@ -94,9 +94,10 @@ impl<'a> Attempt<'a> {
         let changes = self.steps.iter().filter_map(|step| step.change.map(|(_, change)| change));
         changes.fold(None, |remote, change| match change {
             Change::Published { remote, .. } | Change::Looked { remote, .. } => Some(remote),
-            Change::Adopted { remote, .. } => Some(remote),
+            Change::Adopted { remote, .. } | Change::Advanced { remote, .. } => Some(remote),
+            Change::Edited { remote, .. } => Some(remote),
             Change::Settled { settlement: Settlement::Published { remote }, .. } => Some(remote),
-            Change::Forgotten { .. } => None,
+            Change::Forgotten { .. } | Change::Deleted => None,
             _ => remote,
         })
     }
@@ -212,6 +213,7 @@ mod tests {
             path: "p.yaml".into(),
             remote: Remote { id: Some("7".into()), url: None },
             reason: Reason::new("adopted", "by hand"),
+            payload: None,
         };
         let forgotten = Change::Forgotten { forced: false, reason: Reason::new("c", "m") };
         let both = entries(vec![change("a", adopted), change("a", forgotten)]);

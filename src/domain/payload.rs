@@ -22,6 +22,9 @@ pub struct Payload {
     /// Which caps it counts against.
     pub counts: Counts,
     pub estimate: Estimate,
+    /// What an edit cannot change: a live post is edited only into what is equal here. `None`: it cannot be edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<ContentDigest>,
 }
 
 /// What publishing will cost.

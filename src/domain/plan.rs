@@ -14,7 +14,7 @@ use super::manifest::DesiredState;
 use super::pause::{Pause, pause_of};
 use super::payload::{Estimate, Payload, canonical};
 use super::project::{Late, Policy};
-use super::publication::{Publication, State};
+use super::publication::{Amendment, Publication, State};
 
 /// A post on an account, as the manifests want it.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Desired {
     pub digest: ContentDigest,
     /// Absent for a tombstone.
     pub payload: Option<Payload>,
+    /// Whether its platform takes live posts away.
+    pub can_delete: bool,
 }
 
 /// All that a plan is made from.
@@ -65,6 +67,7 @@ pub struct Overrides {
     pub publish_late: bool,
     pub allow_duplicates: bool,
     pub ignore_max_age: bool,
+    pub allow_delete: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,6 +79,10 @@ pub enum Action {
     Replace,
     /// Go on with what has begun.
     Continue,
+    /// Change the live post into what the manifest says now.
+    Edit,
+    /// Take the live post away.
+    Delete,
     /// Not yet.
     Wait,
     /// Stopped by a gate.
@@ -84,7 +91,7 @@ pub enum Action {
     Hold,
     /// The platform said no; the same will not be sent again.
     Failed,
-    /// Published, and changed since; nothing is sent.
+    /// Published, and changed since in a way that cannot be edited there; nothing is sent.
     Diverged,
     /// Published, and no longer desired; this platform offers no deletion.
     Undeletable,
@@ -99,7 +106,8 @@ pub enum Action {
 impl Action {
     /// Whether applying the plan sends anything for it.
     pub fn acts(self) -> bool {
-        matches!(self, Action::Publish | Action::Replace | Action::Continue)
+        use Action::*;
+        matches!(self, Publish | Replace | Continue | Edit | Delete)
     }
 
     /// One character that tells the action at a glance.
@@ -108,6 +116,8 @@ impl Action {
             Action::Publish => '+',
             Action::Replace => '±',
             Action::Continue => '~',
+            Action::Edit => '*',
+            Action::Delete => '∅',
             Action::Wait => '…',
             Action::Refuse => '#',
             Action::Hold => '?',
@@ -168,7 +178,8 @@ impl Plan {
             Action::Hold | Action::Failed => Some(until),
             Action::Skip => (change.reason != LATE).then_some(until),
             Action::Wait if change.reason == SCHEDULED => change.next_at.map(|due| until.min(due)),
-            Action::Wait | Action::Refuse | Action::Publish | Action::Replace | Action::Continue => None,
+            Action::Wait | Action::Refuse => None,
+            Action::Publish | Action::Replace | Action::Continue | Action::Edit | Action::Delete => None,
         })
     }
 
@@ -233,7 +244,7 @@ fn verdict(action: Action, reason: &'static str, message: impl Into<String>) -> 
 impl<'a> Planner<'a> {
     fn decide(&mut self, desired: &'a Desired, recorded: Option<&'a Publication>) -> Planned {
         let (action, reason, message, next_at) = match (desired.state, recorded) {
-            (DesiredState::Deleted, recorded) => tombstone(recorded),
+            (DesiredState::Deleted, recorded) => self.tombstone(desired, recorded),
             (DesiredState::Present, Some(publication)) => self.known(desired, publication),
             (DesiredState::Present, None) => self.fresh(desired, "new", "not published yet"),
         };
@@ -267,15 +278,38 @@ impl<'a> Planner<'a> {
                 }
                 verdict
             }
-            State::Staging | State::Staged | State::Publishing | State::Accepted | State::Unresolved => {
-                if !recorded.state.is_beyond_recall()
-                    && let Some(verdict) = self.untimely(desired)
-                {
+            State::Editing if recorded.amendment != Some(Amendment::Edit(desired.digest)) => {
+                // What is under way may have arrived: it is made good by a later edit, and by nothing else.
+                match self.paused(desired) {
+                    Some(verdict) => verdict,
+                    None if is_editable(desired, recorded) => {
+                        verdict(Action::Edit, "changed", "changed again before it was edited")
+                    }
+                    None => (Action::Continue, "editing", why(continues(State::Editing)), recorded.next_at),
+                }
+            }
+            State::Staging
+            | State::Staged
+            | State::Publishing
+            | State::Partial
+            | State::Accepted
+            | State::Editing
+            | State::Deleting
+            | State::Unresolved => {
+                let hindrance = match recorded.state {
+                    State::Staging | State::Staged | State::Partial => self.untimely(desired),
+                    State::Editing | State::Deleting => self.paused(desired),
+                    _ => None,
+                };
+                if let Some(verdict) = hindrance {
                     return verdict;
                 }
                 let reason = match recorded.state {
                     State::Accepted => "processing",
                     State::Publishing | State::Unresolved => "unresolved",
+                    State::Partial => "partial",
+                    State::Editing => "editing",
+                    State::Deleting => "deleting",
                     _ => "resume",
                 };
                 (Action::Continue, reason, why(continues(recorded.state)), recorded.next_at)
@@ -286,18 +320,87 @@ impl<'a> Planner<'a> {
             State::Failed if same => verdict(Action::Failed, "failed", why("the platform refused it")),
             State::Failed => self.fresh(desired, "changed", "changed since the platform refused it"),
             State::Held => verdict(Action::Hold, "held", why("nobody can tell whether it was published")),
-            State::Published | State::Delivered if desired.revision > recorded.revision => {
+            State::Published | State::Delivered | State::Deleted if desired.revision > recorded.revision => {
                 let message = format!("revision {} follows revision {}", desired.revision, recorded.revision);
                 self.fresh(desired, "revision", &message)
             }
+            State::Published if recorded.amendment == Some(Amendment::Edit(desired.digest)) => {
+                verdict(Action::Failed, "edit-refused", why("the platform does not take the edit"))
+            }
+            State::Published if differs(desired, recorded) && is_editable(desired, recorded) => {
+                let change = || verdict(Action::Edit, "changed", "changed after it was published");
+                self.paused(desired).unwrap_or_else(change)
+            }
             State::Published | State::Delivered if recorded.digest != desired.digest => {
-                let message =
-                    format!("changed after it was {}; raise `revision:` to publish it again", recorded.state);
+                let how = match recorded.fixed {
+                    Some(_) => " in what cannot be edited there",
+                    None => "",
+                };
+                let message = format!(
+                    "changed{how} after it was {}; raise `revision:` to publish it again",
+                    recorded.state
+                );
                 verdict(Action::Diverged, "diverged", message)
             }
             State::Published => verdict(Action::Unchanged, "published", "published"),
             State::Delivered => verdict(Action::Unchanged, "delivered", "delivered to the creator's inbox"),
+            State::Deleted => {
+                verdict(Action::Skip, "deleted", "it was deleted; raise `revision:` to publish it again")
+            }
         }
+    }
+
+    fn tombstone(&self, desired: &Desired, recorded: Option<&Publication>) -> Verdict {
+        let Some(recorded) = recorded else {
+            return verdict(Action::Skip, "deleted", "`state: deleted`, and nothing was published");
+        };
+        match recorded.state {
+            State::Planned | State::Failed | State::Staging | State::Staged => {
+                verdict(Action::Skip, "deleted", "`state: deleted`, and nothing was published")
+            }
+            State::Publishing | State::Accepted | State::Unresolved => verdict(
+                Action::Continue,
+                "deleted",
+                "`state: deleted`, but the platform may have it: finding out",
+            ),
+            State::Held => verdict(Action::Hold, "held", "nobody can tell whether it was published"),
+            State::Deleted => verdict(Action::Unchanged, "deleted", "deleted"),
+            State::Published if recorded.amendment == Some(Amendment::Delete) => {
+                let why = recorded.reason.as_ref().map_or("", |reason| reason.message.as_str());
+                verdict(Action::Failed, "delete-refused", why)
+            }
+            State::Published | State::Partial | State::Editing | State::Deleting if desired.can_delete => {
+                self.deletion(desired, recorded)
+            }
+            State::Published | State::Delivered | State::Partial | State::Editing | State::Deleting => {
+                verdict(
+                    Action::Undeletable,
+                    "delete-unsupported",
+                    "`state: deleted`, but the platform offers no deletion: delete it in the platform's app",
+                )
+            }
+        }
+    }
+
+    fn deletion(&self, desired: &Desired, recorded: &Publication) -> Verdict {
+        if let Some(verdict) = self.paused(desired) {
+            return verdict;
+        }
+        if recorded.state == State::Deleting {
+            let why = recorded.reason.as_ref().map_or(continues(State::Deleting), |r| r.message.as_str());
+            return (Action::Continue, "deleting", why.to_owned(), recorded.next_at);
+        }
+        if !self.input.overrides.allow_delete {
+            let message = "`state: deleted`, and a live post is deleted only if you say --allow-delete";
+            return verdict(Action::Refuse, "delete-not-allowed", message);
+        }
+        verdict(Action::Delete, "deleted", "`state: deleted`")
+    }
+
+    /// What a person has paused is not touched.
+    fn paused(&self, desired: &Desired) -> Option<Verdict> {
+        let pause = self.pause(desired)?;
+        Some((Action::Wait, PAUSED, pause.describe(), pause.until))
     }
 
     /// Why it may not be published at this time, if so. Asked again for what has begun: its time may have been changed,
@@ -413,7 +516,10 @@ impl<'a> Planner<'a> {
     }
 
     fn no_longer_desired(&self, recorded: &Publication) -> Planned {
-        let in_flight = recorded.state.is_in_flight() && recorded.state.is_beyond_recall();
+        let in_flight = recorded.state.is_in_flight()
+            && recorded.state.is_beyond_recall()
+            // What is not out yet waits for its manifest.
+            && recorded.state != State::Partial;
         let broken = self.input.broken.contains(&recorded.post);
         let (action, reason, message) = if in_flight && (broken || !self.input.complete) {
             let reason = if broken { "manifest-broken" } else { "scan-incomplete" };
@@ -479,27 +585,23 @@ fn continues(state: State) -> &'static str {
     match state {
         State::Accepted => "the platform is processing it",
         State::Publishing | State::Unresolved => "its publish request was not answered: finding out",
+        State::Partial => "some of its parts are live: the others follow",
+        State::Editing => "its edit has begun",
+        State::Deleting => "its deletion has begun",
         _ => "goes on where it stopped",
     }
 }
 
-fn tombstone(recorded: Option<&Publication>) -> Verdict {
-    match recorded.map(|p| p.state) {
-        None | Some(State::Planned | State::Failed | State::Staging | State::Staged) => {
-            verdict(Action::Skip, "deleted", "`state: deleted`, and nothing was published")
-        }
-        Some(State::Publishing | State::Accepted | State::Unresolved) => verdict(
-            Action::Continue,
-            "deleted",
-            "`state: deleted`, but the platform may have it: finding out",
-        ),
-        Some(State::Held) => verdict(Action::Hold, "held", "nobody can tell whether it was published"),
-        Some(State::Published | State::Delivered) => verdict(
-            Action::Undeletable,
-            "delete-unsupported",
-            "`state: deleted`, but the platform offers no deletion: delete it in the platform's app",
-        ),
-    }
+/// Whether the live post is, or may be, something else than what is desired: an edit that was turned down in the end may
+/// have arrived in part.
+fn differs(desired: &Desired, recorded: &Publication) -> bool {
+    recorded.digest != desired.digest || matches!(recorded.amendment, Some(Amendment::Edit(_)))
+}
+
+/// Whether the live post can be made into what is desired.
+fn is_editable(desired: &Desired, recorded: &Publication) -> bool {
+    let wanted = desired.payload.as_ref().and_then(|payload| payload.fixed);
+    wanted.is_some() && wanted == recorded.fixed
 }
 
 /// The posts of each account that count against its caps, and the ones that this plan adds.

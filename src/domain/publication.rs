@@ -3,16 +3,20 @@
 //! # Flow
 //!
 //! ```text
-//! planned → staging → staged → publishing → accepted → published
-//!                                      ↘ delivered (draft in the creator's inbox; may become published)
+//! planned → staging → staged → publishing → accepted → published → editing → published
+//!                         partial ↔ ↗  ↘ delivered (draft in the creator's inbox; may become published)
+//! published → deleting → deleted
 //! failed: the platform said no · unresolved: nobody answered · held: a person must decide
+//! partial: some of several parts are live, and the next request publishes the next one
 //! ```
 //!
 //! # Guarantees
 //!
 //! A publication leaves `staged` for `publishing` before the one request that could make something public, and only
 //! an answer, or proof that nothing happened, brings it back. Nothing that happens after `published` or `delivered`
-//! leads to another attempt, except a higher revision or a person who has it forgotten.
+//! leads to another attempt, except a higher revision or a person who has it forgotten. Requests that edit or delete make
+//! nothing that is not there, so that they are repeated until they are answered; a no leaves the post as it is, published.
+//! Of a post in several parts, nothing that is live is sent again: what the platform refuses then is held.
 //!
 //! # Errors
 //!
@@ -27,81 +31,9 @@ use super::ids::{AccountName, ContentDigest, PlatformId, PostId};
 use super::payload::Payload;
 use super::retry::ErrorKind;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    Planned,
-    Staging,
-    Staged,
-    Publishing,
-    Accepted,
-    Published,
-    Delivered,
-    Failed,
-    Unresolved,
-    Held,
-}
+mod state;
 
-impl State {
-    pub const ALL: [State; 10] = [
-        State::Planned,
-        State::Staging,
-        State::Staged,
-        State::Publishing,
-        State::Accepted,
-        State::Published,
-        State::Delivered,
-        State::Failed,
-        State::Unresolved,
-        State::Held,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Planned => "planned",
-            State::Staging => "staging",
-            State::Staged => "staged",
-            State::Publishing => "publishing",
-            State::Accepted => "accepted",
-            State::Published => "published",
-            State::Delivered => "delivered",
-            State::Failed => "failed",
-            State::Unresolved => "unresolved",
-            State::Held => "held",
-        }
-    }
-
-    /// Whether the platform has it, or may have it: a changed manifest changes nothing by itself any more.
-    pub fn is_beyond_recall(self) -> bool {
-        use State::*;
-        matches!(self, Publishing | Accepted | Published | Delivered | Unresolved | Held)
-    }
-
-    /// Whether there is a next step that gitcast takes on its own.
-    pub fn is_in_flight(self) -> bool {
-        use State::*;
-        matches!(self, Staging | Staged | Publishing | Accepted | Unresolved)
-    }
-
-    /// Whether the post has reached the platform for good.
-    pub fn is_success(self) -> bool {
-        matches!(self, State::Published | State::Delivered)
-    }
-}
-
-impl std::fmt::Display for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for State {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        State::ALL.into_iter().find(|s| s.as_str() == text).ok_or_else(|| format!("no such state: {text}"))
-    }
-}
+pub use state::State;
 
 /// Adapter state that makes a step resumable: versioned and read by its adapter only.
 pub type Checkpoint = serde_json::Value;
@@ -168,11 +100,33 @@ pub enum Change {
     Absent { checkpoint: Option<Checkpoint>, reason: Reason },
     /// Nobody can tell: a person must decide.
     Held { reason: Reason },
+    /// One of several parts is live; the next is still to be sent. `remote` is the first one.
+    Advanced { checkpoint: Checkpoint, remote: Remote },
+    /// What is live is to be changed into this. The checkpoint of what is live stays.
+    EditStarted {
+        digest: ContentDigest,
+        path: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit>,
+        payload: Box<Payload>,
+    },
+    /// What is live is what was asked for.
+    Edited { checkpoint: Option<Checkpoint>, remote: Remote },
+    /// What is live is to be taken away.
+    DeleteStarted {
+        path: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit>,
+    },
+    /// It is not there any more.
+    Deleted,
+    /// The platform does not edit or delete it; it stays as it is.
+    TurnedDown { reason: Reason },
     /// No progress this time.
     Delayed { kind: ErrorKind, reason: Reason, next_at: Timestamp },
     /// Given up before anything could become public, because the manifest says something else now.
     Superseded { reason: Reason },
-    /// A person asks for another attempt at what failed.
+    /// A person asks for another attempt at what failed, or at the edit or deletion that was turned down.
     Retried { reason: Reason },
     /// A person settles it.
     Settled { settlement: Settlement, reason: Reason },
@@ -184,6 +138,9 @@ pub enum Change {
         path: String,
         remote: Remote,
         reason: Reason,
+        /// As the manifest wants it. Ledgers of earlier versions have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payload: Option<Box<Payload>>,
     },
     /// A person wants what is recorded not to count any more: it may be published anew. `forced`: although it may be
     /// under way, or its outcome is unknown.
@@ -214,6 +171,12 @@ impl Change {
             Change::Unanswered { .. } => "unanswered",
             Change::Absent { .. } => "absent",
             Change::Held { .. } => "held",
+            Change::Advanced { .. } => "advanced",
+            Change::EditStarted { .. } => "edit-started",
+            Change::Edited { .. } => "edited",
+            Change::DeleteStarted { .. } => "delete-started",
+            Change::Deleted => "deleted",
+            Change::TurnedDown { .. } => "turned-down",
             Change::Delayed { .. } => "delayed",
             Change::Superseded { .. } => "superseded",
             Change::Retried { .. } => "retried",
@@ -248,6 +211,39 @@ pub struct Publication {
     pub updated_at: Timestamp,
     /// The manifest that the attempt came from.
     pub path: String,
+    /// What an edit cannot change; `None`: nothing of it can be edited.
+    pub fixed: Option<ContentDigest>,
+    /// What was last asked for after it was published: under way in `editing` and `deleting`, turned down in `published`.
+    pub amendment: Option<Amendment>,
+}
+
+/// What may be asked for of a live post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amendment {
+    /// That it becomes the content of this digest.
+    Edit(ContentDigest),
+    Delete,
+}
+
+impl std::fmt::Display for Amendment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Amendment::Edit(digest) => write!(f, "edit {digest}"),
+            Amendment::Delete => f.write_str("delete"),
+        }
+    }
+}
+
+impl std::str::FromStr for Amendment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digest = || text.strip_prefix("edit ")?.parse().ok();
+        match text {
+            "delete" => Ok(Amendment::Delete),
+            _ => digest().map(Amendment::Edit).ok_or_else(|| format!("no such amendment: {text}")),
+        }
+    }
 }
 
 /// What goes with a publication into the next step.
@@ -288,7 +284,7 @@ impl Publication {
             state: before.map(|p| p.state),
             change: change.name(),
         };
-        if let Change::Started { platform, digest, revision, path, .. } = change {
+        if let Change::Started { platform, digest, revision, path, payload, .. } = change {
             if !may_start(before, *revision) {
                 return Err(illegal());
             }
@@ -308,10 +304,12 @@ impl Publication {
                 intended_at: None,
                 updated_at: at,
                 path: path.clone(),
+                fixed: payload.fixed,
+                amendment: None,
             };
             return Ok((publication, Keep::Nothing));
         }
-        if let Change::Adopted { platform, digest, revision, path, remote, reason } = change {
+        if let Change::Adopted { platform, digest, revision, path, remote, reason, payload } = change {
             if !may_adopt(before) {
                 return Err(illegal());
             }
@@ -332,11 +330,13 @@ impl Publication {
                 intended_at: before.and_then(|p| p.intended_at),
                 updated_at: at,
                 path: path.clone(),
+                fixed: payload.as_ref().and_then(|payload| payload.fixed),
+                amendment: None,
             };
             return Ok((publication, Keep::Nothing));
         }
         let before = before.ok_or_else(illegal)?;
-        let (state, keep) = next(before.state, change).ok_or_else(illegal)?;
+        let (state, keep) = next(before, change).ok_or_else(illegal)?;
         let mut after = Publication { state, updated_at: at, ..before.clone() };
         after.note(change, at);
         Ok((after, keep))
@@ -354,10 +354,47 @@ impl Publication {
         self.state == State::Failed && self.reason.as_ref().is_some_and(|reason| reason.code == ABANDONED)
     }
 
+    /// Whether some of several parts are live, and others are not or may not be.
+    pub fn is_partly_live(&self) -> bool {
+        use State::*;
+        self.remote.id.is_some() && matches!(self.state, Publishing | Accepted | Unresolved | Partial | Held)
+    }
+
+    /// Whether the platform does not do to the live post what was asked for.
+    pub fn is_turned_down(&self) -> bool {
+        self.state == State::Published && self.amendment.is_some()
+    }
+
     fn note(&mut self, change: &Change, at: Timestamp) {
         let mut abandoned = None;
         let (reason, next_at) = match change {
             Change::Started { .. } | Change::Staged { .. } | Change::Adopted { .. } => (None, None),
+            Change::Advanced { remote, .. } => {
+                self.remote = remote.clone();
+                self.sends = 0;
+                (None, None)
+            }
+            Change::EditStarted { digest, path, .. } => {
+                self.amendment = Some(Amendment::Edit(*digest));
+                self.path = path.clone();
+                (None, None)
+            }
+            Change::DeleteStarted { path, .. } => {
+                self.amendment = Some(Amendment::Delete);
+                self.path = path.clone();
+                (None, None)
+            }
+            Change::Edited { remote, .. } => {
+                if let Some(Amendment::Edit(digest)) = self.amendment.take() {
+                    self.digest = digest;
+                }
+                self.remote = remote.clone();
+                (None, None)
+            }
+            Change::Deleted => {
+                self.amendment = None;
+                (None, None)
+            }
             Change::Intended { .. } => {
                 self.intended_at = Some(at);
                 self.sends += 1;
@@ -385,14 +422,17 @@ impl Publication {
                 (abandoned.as_ref().or(Some(reason)), None)
             }
             Change::Forgotten { reason, .. } => {
-                self.remote = Remote::default();
+                (self.remote, self.amendment) = (Remote::default(), None);
+                (Some(reason), None)
+            }
+            Change::Superseded { reason } | Change::Retried { reason } => {
+                self.amendment = None;
                 (Some(reason), None)
             }
             Change::Refused { reason }
             | Change::Absent { reason, .. }
             | Change::Held { reason }
-            | Change::Superseded { reason }
-            | Change::Retried { reason } => (Some(reason), None),
+            | Change::TurnedDown { reason } => (Some(reason), None),
         };
         self.tries = 0;
         self.reason = reason.cloned();
@@ -403,34 +443,35 @@ impl Publication {
 /// An attempt may begin where nothing of an earlier one can be, or become, public; or when the author asks for the
 /// post again by a higher revision.
 fn may_start(before: Option<&Publication>, revision: u32) -> bool {
+    use State::*;
     before.is_none_or(|p| match p.state {
-        State::Failed if p.is_abandoned() => revision > p.revision,
-        State::Planned | State::Failed => true,
-        State::Published | State::Delivered => revision > p.revision,
-        State::Staging
-        | State::Staged
-        | State::Publishing
-        | State::Accepted
-        | State::Unresolved
-        | State::Held => false,
+        Failed if p.is_abandoned() => revision > p.revision,
+        Planned | Failed => true,
+        Published | Delivered | Deleted => revision > p.revision,
+        Staging | Staged | Publishing | Partial | Accepted | Editing | Deleting | Unresolved | Held => false,
     })
 }
 
 /// A live post may be bound where nothing is known to be under way that would bring another one.
 fn may_adopt(before: Option<&Publication>) -> bool {
-    before.is_none_or(|p| !matches!(p.state, State::Publishing | State::Accepted))
+    use State::*;
+    before.is_none_or(|p| !matches!(p.state, Publishing | Partial | Accepted | Editing | Deleting))
 }
 
-fn next(state: State, change: &Change) -> Option<(State, Keep)> {
+fn next(before: &Publication, change: &Change) -> Option<(State, Keep)> {
     use State::*;
     let kept = |checkpoint: &Checkpoint| Keep::Checkpoint(checkpoint.clone());
     let maybe = |checkpoint: &Option<Checkpoint>| checkpoint.as_ref().map_or(Keep::Unchanged, kept);
+    let (state, partly) = (before.state, before.is_partly_live());
     Some(match (change, state) {
-        (Change::Stepped { checkpoint, .. }, Staging) => (Staging, kept(checkpoint)),
+        (Change::Stepped { checkpoint, .. }, Staging | Editing | Deleting) => (state, kept(checkpoint)),
         (Change::Staged { checkpoint }, Staging) => (Staged, kept(checkpoint)),
-        (Change::Intended { checkpoint }, Staged) => (Publishing, kept(checkpoint)),
+        (Change::Intended { checkpoint }, Staged | Partial) => (Publishing, kept(checkpoint)),
         (Change::Accepted { checkpoint, .. }, Publishing | Unresolved | Accepted) => {
             (Accepted, kept(checkpoint))
+        }
+        (Change::Advanced { checkpoint, .. }, Publishing | Unresolved | Accepted) => {
+            (Partial, kept(checkpoint))
         }
         (Change::Published { checkpoint, .. }, Publishing | Unresolved | Accepted | Delivered) => {
             (Published, maybe(checkpoint))
@@ -439,29 +480,40 @@ fn next(state: State, change: &Change) -> Option<(State, Keep)> {
             (Delivered, maybe(checkpoint))
         }
         (Change::Looked { checkpoint, .. }, Published | Delivered) => (state, maybe(checkpoint)),
-        (Change::Refused { .. }, Staging | Staged | Publishing | Accepted | Unresolved) => {
+        (Change::Refused { .. }, Staging | Staged | Publishing | Accepted | Unresolved) if !partly => {
             (Failed, Keep::Unchanged)
         }
         (Change::Unanswered { .. }, Publishing) => (Unresolved, Keep::Unchanged),
         (Change::Absent { checkpoint: Some(checkpoint), .. }, Publishing | Unresolved | Accepted) => {
-            (Staged, kept(checkpoint))
+            (if partly { Partial } else { Staged }, kept(checkpoint))
         }
-        (Change::Absent { checkpoint: None, .. }, Staging | Staged | Publishing | Unresolved | Accepted) => {
+        (Change::Absent { checkpoint: None, .. }, Staging | Staged | Publishing | Unresolved | Accepted)
+            if !partly =>
+        {
             (Staging, Keep::Nothing)
         }
         (Change::Held { .. }, Unresolved | Accepted) => (Held, Keep::Unchanged),
-        (Change::Delayed { .. }, Staging | Staged | Accepted | Unresolved | Published | Delivered) => {
-            (state, Keep::Unchanged)
-        }
+        (Change::Held { .. }, Publishing) if partly => (Held, Keep::Unchanged),
+        (
+            Change::Delayed { .. },
+            Staging | Staged | Partial | Accepted | Unresolved | Published | Delivered | Editing | Deleting,
+        ) => (state, Keep::Unchanged),
         (Change::Superseded { .. }, Staging | Staged | Failed) => (Planned, Keep::Nothing),
         (Change::Retried { .. }, Failed) => (Planned, Keep::Nothing),
-        (Change::Forgotten { .. }, Published | Delivered | Failed) => (Planned, Keep::Nothing),
+        (Change::Retried { .. }, Published) if before.is_turned_down() => (Published, Keep::Unchanged),
+        (Change::EditStarted { .. }, Published | Editing) => (Editing, Keep::Unchanged),
+        (Change::Edited { checkpoint, .. }, Editing) => (Published, maybe(checkpoint)),
+        (Change::DeleteStarted { .. }, Published | Partial | Editing) => (Deleting, Keep::Unchanged),
+        (Change::Deleted, Deleting) => (Deleted, Keep::Nothing),
+        (Change::TurnedDown { .. }, Editing | Deleting) => (Published, Keep::Unchanged),
+        (Change::Forgotten { .. }, Published | Delivered | Deleted | Failed) => (Planned, Keep::Nothing),
         (
             Change::Forgotten { forced: true, .. },
-            Staging | Staged | Publishing | Accepted | Unresolved | Held,
+            Staging | Staged | Publishing | Partial | Accepted | Editing | Deleting | Unresolved | Held,
         ) => (Planned, Keep::Nothing),
         (Change::Settled { settlement, .. }, Unresolved | Held) => match settlement {
             Settlement::Published { .. } => (Published, Keep::Unchanged),
+            Settlement::NotPublished if partly => (Partial, Keep::Unchanged),
             Settlement::NotPublished => (Planned, Keep::Nothing),
             Settlement::Abandoned => (Failed, Keep::Unchanged),
         },

@@ -480,6 +480,7 @@ pub fn adoption(
         path: desired.path.clone(),
         remote: remote.clone(),
         reason,
+        payload: desired.payload.clone().map(Box::new),
     })
 }
 

@@ -71,7 +71,8 @@ fn publication(
     let (after, keep) = Publication::apply(before.as_ref(), name, change, at)?;
     rows::store_publication(db, &after)?;
     match change {
-        Change::Started { .. } => start_work(db, seq, name)?,
+        Change::Started { .. } | Change::Adopted { payload: Some(_), .. } => start_work(db, seq, name)?,
+        Change::EditStarted { .. } => continue_work(db, seq, name)?,
         Change::Intended { .. } => remember_intent(db, at, name)?,
         // Nothing came of it, so that it takes no room of the platform's daily limits.
         Change::Absent { .. } if has_left(before.as_ref()) => forget_intent(db, name)?,
@@ -86,6 +87,14 @@ fn publication(
 
 fn start_work(db: &Connection, seq: u64, (post, account): (&PostId, &AccountName)) -> Result<(), Error> {
     let sql = "INSERT OR REPLACE INTO work (post, account, started) VALUES (?1, ?2, ?3)";
+    db.prepare_cached(sql)?.execute(params![post.as_str(), account.as_str(), rows::integer(seq)])?;
+    Ok(())
+}
+
+/// Another payload, and the checkpoint of what is live.
+fn continue_work(db: &Connection, seq: u64, (post, account): (&PostId, &AccountName)) -> Result<(), Error> {
+    let sql = "INSERT INTO work (post, account, started) VALUES (?1, ?2, ?3)
+               ON CONFLICT DO UPDATE SET started = excluded.started";
     db.prepare_cached(sql)?.execute(params![post.as_str(), account.as_str(), rows::integer(seq)])?;
     Ok(())
 }

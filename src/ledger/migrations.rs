@@ -32,10 +32,12 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "",
     // Sends are counted.
     "",
+    // What edits cannot change, and what is asked for of live posts.
+    "",
 ];
 
 /// The tables that are folded from events. `work.started` and `intents.started` are the entry that began the attempt
-/// and holds its payload.
+/// or the edit, and holds its payload.
 const VIEWS_SQL: &str = "
     CREATE TABLE publications (
         post            TEXT NOT NULL,
@@ -55,6 +57,8 @@ const VIEWS_SQL: &str = "
         intended_at     TEXT,
         updated_at      TEXT NOT NULL,
         path            TEXT NOT NULL,
+        fixed           BLOB,
+        amendment       TEXT,
         PRIMARY KEY (post, account)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE work (

@@ -333,10 +333,15 @@ fn lineage(db: &Connection) -> Result<String, Error> {
     }
 }
 
-/// The payload of the attempt that entry `started` began.
+/// The payload of the attempt or the edit that entry `started` began.
 fn payload(db: &Connection, started: u64) -> Result<Box<Payload>, Error> {
-    match rows::find_entry(db, started)?.map(|entry| entry.event) {
-        Some(Event::Publication { change: Change::Started { payload, .. }, .. }) => Ok(payload),
+    let change = match rows::find_entry(db, started)?.map(|entry| entry.event) {
+        Some(Event::Publication { change, .. }) => Some(change),
+        _ => None,
+    };
+    match change {
+        Some(Change::Started { payload, .. } | Change::EditStarted { payload, .. }) => Ok(payload),
+        Some(Change::Adopted { payload: Some(payload), .. }) => Ok(payload),
         _ => Err(Error::Corrupt(format!("entry {started} begins no attempt"))),
     }
 }

@@ -18,7 +18,7 @@ use crate::domain::recipient::{Recipient, Recipients};
 macro_rules! publication_columns {
     () => {
         "post, account, platform, state, digest, revision, attempts, tries, sends, remote_id, remote_url, \
-         reason_code, reason_message, next_at, intended_at, updated_at, path"
+         reason_code, reason_message, next_at, intended_at, updated_at, path, fixed, amendment"
     };
 }
 
@@ -78,6 +78,8 @@ fn publication(row: &Row<'_>) -> rusqlite::Result<Publication> {
         intended_at: parsed_or_null(row, 14)?,
         updated_at: parsed(row, 15)?,
         path: row.get(16)?,
+        fixed: row.get::<_, Option<[u8; 32]>>(17)?.map(ContentDigest),
+        amendment: parsed_or_null(row, 18)?,
     })
 }
 
@@ -103,7 +105,7 @@ pub(super) fn store_publication(db: &Connection, p: &Publication) -> Result<(), 
     let sql = concat!(
         "INSERT OR REPLACE INTO publications (",
         publication_columns!(),
-        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
     );
     db.prepare_cached(sql)?.execute(params![
         p.post.as_str(),
@@ -123,6 +125,8 @@ pub(super) fn store_publication(db: &Connection, p: &Publication) -> Result<(), 
         p.intended_at.map(time_text),
         time_text(p.updated_at),
         p.path,
+        p.fixed.map(|digest| digest.0),
+        p.amendment.map(|amendment| amendment.to_string()),
     ])?;
     Ok(())
 }

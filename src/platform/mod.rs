@@ -67,8 +67,15 @@ pub trait Platform: Send + Sync {
     /// What the account may do.
     fn inquiry(&self) -> &dyn inquiry::Inquiry;
 
-    /// The operation that the next call of [`stage`](Self::stage), [`publish`](Self::publish) or
-    /// [`observe`](Self::observe), whichever `publication`'s state calls for, begins with: it must fit its rate limit.
+    /// `None`: live posts stay as they are here. Then no payload has a `fixed`.
+    fn edits(&self) -> Option<&dyn Edits>;
+
+    /// `None`: live posts are taken away by their owner only.
+    fn deletes(&self) -> Option<&dyn Deletes>;
+
+    /// The operation that the next call of [`stage`](Self::stage), [`publish`](Self::publish),
+    /// [`observe`](Self::observe), [`edit`](Edits::edit) or [`delete`](Deletes::delete), whichever `publication`'s state
+    /// calls for, begins with: it must fit its rate limit.
     /// A name without a limit where no request will be needed.
     fn next_operation(&self, publication: &Publication, job: &Job) -> &'static str;
 
@@ -82,6 +89,21 @@ pub trait Platform: Send + Sync {
 
     /// What became of it. Changes nothing at the platform.
     fn observe<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Observation, Error>>;
+}
+
+/// Changing live posts.
+pub trait Edits: Send + Sync {
+    /// One step towards the live post being as the job's payload says. At most one request, which may be sent again
+    /// whatever became of it. The checkpoint is the published post's, or what an earlier step, perhaps of another edit,
+    /// left.
+    fn edit<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Edited, Error>>;
+}
+
+/// Taking live posts away.
+pub trait Deletes: Send + Sync {
+    /// One step towards nothing of it being there. At most one request, which may be sent again whatever became of it:
+    /// what is gone already is gone.
+    fn delete<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Deleted, Error>>;
 }
 
 /// A post on an account, judged offline.
@@ -98,6 +120,8 @@ pub struct Job {
     /// `content/`, where the payload's files lie.
     pub content: PathBuf,
     pub checkpoint: Option<Checkpoint>,
+    /// The live post, or the first of its parts, as far as it is known.
+    pub remote: Remote,
     pub now: Timestamp,
     /// The code of why the publication is where it is, such as how the last request ended.
     pub reason: Option<String>,
@@ -160,7 +184,10 @@ pub enum Staged {
 pub enum Sent {
     /// The platform has it and works on it; observe after this long.
     Accepted(Checkpoint, Duration),
-    Published(Remote),
+    /// Live. A checkpoint replaces the one it was sent with.
+    Published(Remote, Option<Checkpoint>),
+    /// One of several parts is live, and `Remote` is the first of them; the next request publishes the next one.
+    Partly(Remote, Checkpoint),
     /// Nothing was sent, as what was staged has expired meanwhile: staging begins anew. The checkpoint tells what was
     /// tried, so that what is tried again has a bound; likewise below.
     Stale(Checkpoint, Reason),
@@ -176,6 +203,8 @@ pub enum Observation {
         checkpoint: Option<Checkpoint>,
         again: Option<Duration>,
     },
+    /// The part that was asked for is live, and `Remote` is the first one; the next request publishes the next one.
+    Partly(Remote, Checkpoint),
     /// In the creator's inbox. `again`: look whether it was published after this long.
     Delivered {
         checkpoint: Option<Checkpoint>,
@@ -193,6 +222,26 @@ pub enum Observation {
     Rejected(Reason),
     /// The platform offers no way to find out.
     CannotTell(Reason),
+}
+
+/// What one step of an edit leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Edited {
+    /// Done; there is another step.
+    More(Checkpoint),
+    /// Look again after this long.
+    Wait(Checkpoint, Duration),
+    /// The live post is as it should be.
+    Done(Remote, Option<Checkpoint>),
+}
+
+/// What one step of a deletion leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deleted {
+    /// Done; there is more to take away.
+    More(Checkpoint),
+    /// Nothing of it is there.
+    Done,
 }
 
 /// Where the app's keys come from: a look-up by the name of an environment variable.

@@ -176,6 +176,7 @@ impl Loaded {
                 publish_at: post.publish_at.as_ref().map(|at| at.value),
                 digest: ContentDigest::of(b""),
                 payload: None,
+                can_delete: platform.deletes().is_some(),
             };
             if post.state == DesiredState::Present {
                 let prepared = platform.prepare(&post, target, &media);

@@ -39,7 +39,7 @@ use crate::domain::plan::{Action, Desired, Plan};
 use crate::domain::publication::{Change, Checkpoint, Publication, Reason, State, Work};
 use crate::ledger::vault::Vault;
 use crate::ledger::{self, Ledger, Rescue};
-use crate::platform::{Error, Job, Observation, Progress, RequestLog, Sent, Staged};
+use crate::platform::{Deleted, Edited, Error, Job, Observation, Progress, RequestLog, Sent, Staged};
 
 /// How long a request in flight may go on after a stop was asked for; then it is left to the next run. As long as the
 /// five seconds within which a stop is promised allow: a refresh that is cut off can cost the login.
@@ -135,6 +135,8 @@ enum Done {
     Staged(Result<Staged, Error>),
     Sent(Checkpoint, Result<Sent, Error>),
     Observed(Result<Observation, Error>),
+    Edited(Result<Edited, Error>),
+    Deleted(Result<Deleted, Error>),
     Refreshed(Result<Grant, Error>),
 }
 
@@ -334,16 +336,14 @@ impl Run<'_> {
         let lane = &mut self.lanes[index];
         let account = lane.account.clone();
         let (post, action) = (lane.items[item].post.clone(), lane.items[item].action);
-        if matches!(action, Action::Publish | Action::Replace) {
+        if matches!(action, Action::Publish | Action::Replace | Action::Edit | Action::Delete) {
             lane.items[item].action = Action::Continue;
             let changes = starts(action, lane.items[item].desired.as_ref(), &self.engine.commits);
             self.record(index, item, changes, Vec::new())?;
         }
         let Some(publication) = self.engine.ledger.publication(&post, &account)? else { return Ok(None) };
         let Some(mut work) = self.engine.ledger.work(&post, &account)? else { return Ok(None) };
-        if !publication.state.is_beyond_recall()
-            && let Some(payload) = self.lanes[index].items[item].current_payload(&publication)
-        {
+        if let Some(payload) = self.lanes[index].items[item].current_payload(&publication) {
             work.payload = Box::new(payload.clone());
         }
         Ok(Some((publication, work)))
@@ -373,6 +373,7 @@ impl Run<'_> {
             payload: Arc::from(work.payload),
             content: self.engine.content.clone(),
             checkpoint: work.checkpoint,
+            remote: publication.remote.clone(),
             now,
             reason: publication.reason.as_ref().map(|reason| reason.code.clone()),
             intended_at: publication.intended_at,
@@ -403,7 +404,7 @@ impl Run<'_> {
         grant: Arc<Grant>,
     ) -> Result<(), ledger::Error> {
         let intent = match (state, &job.checkpoint) {
-            (State::Staged, Some(checkpoint)) => Some(checkpoint.clone()),
+            (State::Staged | State::Partial, Some(checkpoint)) => Some(checkpoint.clone()),
             _ => None,
         };
         if let Some(checkpoint) = &intent {
@@ -423,10 +424,16 @@ impl Run<'_> {
         self.tasks.spawn(async move {
             crash::at(Point::BeforeRequest);
             let done = match (state, intent) {
-                (State::Staged, Some(checkpoint)) => {
-                    Done::Sent(checkpoint, platform.publish(&job, &grant).await)
-                }
-                (State::Staging | State::Staged, _) => Done::Staged(platform.stage(&job, &grant).await),
+                (_, Some(checkpoint)) => Done::Sent(checkpoint, platform.publish(&job, &grant).await),
+                (State::Staging | State::Staged, None) => Done::Staged(platform.stage(&job, &grant).await),
+                (State::Editing, None) => Done::Edited(match platform.edits() {
+                    Some(edits) => edits.edit(&job, &grant).await,
+                    None => Err(outcome::unsupported("edit")),
+                }),
+                (State::Deleting, None) => Done::Deleted(match platform.deletes() {
+                    Some(deletes) => deletes.delete(&job, &grant).await,
+                    None => Err(outcome::unsupported("delete")),
+                }),
                 _ => Done::Observed(platform.observe(&job, &grant).await),
             };
             crash::at(Point::AfterAnswer);
@@ -462,6 +469,8 @@ impl Run<'_> {
                 outcome::after_publish(&publication, checkpoint, result, moment)
             }
             Done::Observed(result) => outcome::after_observe(&publication, result, moment),
+            Done::Edited(result) => outcome::after_edit(&publication, result, moment),
+            Done::Deleted(result) => outcome::after_delete(&publication, result, moment),
             Done::Refreshed(_) => Outcome { changes: Vec::new(), unauthorized: false },
         };
         self.record(index, item, outcome.changes, requests)?;
@@ -562,7 +571,7 @@ impl Run<'_> {
         }
         let place = (&publication.post, &publication.account, publication.platform);
         let is_paused = pause_of(&self.engine.pauses, place, self.engine.clock.now()).is_some()
-            && matches!(publication.state, State::Staging | State::Staged);
+            && !matches!(publication.state, State::Publishing | State::Accepted | State::Unresolved);
         let item = &mut self.lanes[index].items[item];
         item.done = is_paused || !publication.state.is_in_flight() || !item.may_go_on(&publication);
         item.ready_at = publication.next_at.unwrap_or(self.engine.clock.now());

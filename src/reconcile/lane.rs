@@ -10,7 +10,7 @@ use crate::domain::commit::Commit;
 use crate::domain::ids::{AccountName, PostId};
 use crate::domain::payload::Payload;
 use crate::domain::plan::{Action, Desired, Plan};
-use crate::domain::publication::{Change, Publication, Reason};
+use crate::domain::publication::{Amendment, Change, Publication, Reason, State};
 use crate::ledger::{self, Ledger, Rescue};
 use crate::platform::{Platform, Progress};
 
@@ -166,38 +166,47 @@ impl Lane {
 
 impl Item {
     /// What may be public is found out about in any case. What turns out to be absent goes on only as long as the
-    /// author wants exactly this; the next plan decides about the rest.
+    /// author wants exactly this, and the rest of what is partly live as long as it is wanted at all; the next plan
+    /// decides about the rest.
     pub(super) fn may_go_on(&self, publication: &Publication) -> bool {
         let wanted = |d: &Desired| {
-            d.payload.is_some() && d.digest == publication.digest && d.revision <= publication.revision
+            let is_this = d.digest == publication.digest && d.revision <= publication.revision;
+            d.payload.is_some() && (is_this || publication.state == State::Partial)
         };
-        publication.state.is_beyond_recall() || self.desired.as_ref().is_some_and(wanted)
+        let is_found_out = publication.state.is_beyond_recall() && publication.state != State::Partial;
+        is_found_out || self.desired.as_ref().is_some_and(wanted)
     }
 
     /// The payload as the content has it now, if it is the same post: files may have moved, addresses changed.
     pub(super) fn current_payload(&self, publication: &Publication) -> Option<&Payload> {
-        self.desired.as_ref().filter(|d| d.digest == publication.digest)?.payload.as_ref()
+        let wanted = match (publication.state, publication.amendment) {
+            (State::Editing, Some(Amendment::Edit(digest))) => Some(digest),
+            (state, _) => (!state.is_beyond_recall()).then_some(publication.digest),
+        };
+        self.desired.as_ref().filter(|d| Some(d.digest) == wanted)?.payload.as_ref()
     }
 }
 
-/// The changes that an attempt begins with.
+/// The changes that an attempt, an edit or a deletion begins with.
 pub(super) fn starts(
     action: Action,
     desired: Option<&Desired>,
     commits: &BTreeMap<String, Commit>,
 ) -> Vec<Change> {
-    let Some((desired, payload)) = desired.and_then(|d| d.payload.as_ref().map(|p| (d, p))) else {
-        return Vec::new();
-    };
-    let superseded =
-        Change::Superseded { reason: Reason::new("changed", "the manifest changed before it was published") };
-    let started = Change::Started {
-        platform: desired.platform,
-        digest: desired.digest,
-        revision: desired.revision,
-        path: desired.path.clone(),
-        commit: commits.get(&desired.path).cloned(),
-        payload: Box::new(payload.clone()),
-    };
-    if action == Action::Replace { vec![superseded, started] } else { vec![started] }
+    let Some(desired) = desired else { return Vec::new() };
+    let (path, commit) = (desired.path.clone(), commits.get(&desired.path).cloned());
+    let digest = desired.digest;
+    let payload = desired.payload.clone().map(Box::new);
+    match (action, payload) {
+        (Action::Delete, _) => vec![Change::DeleteStarted { path, commit }],
+        (Action::Edit, Some(payload)) => vec![Change::EditStarted { digest, path, commit, payload }],
+        (Action::Publish | Action::Replace, Some(payload)) => {
+            let reason = Reason::new("changed", "the manifest changed before it was published");
+            let superseded = (action == Action::Replace).then_some(Change::Superseded { reason });
+            let (platform, revision) = (desired.platform, desired.revision);
+            let started = Change::Started { platform, digest, revision, path, commit, payload };
+            superseded.into_iter().chain([started]).collect()
+        }
+        _ => Vec::new(),
+    }
 }

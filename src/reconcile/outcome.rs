@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::publication::{Change, Checkpoint, Publication, Reason, State};
 use crate::domain::retry::{ErrorKind, SENDS_MAX, TRIES_MAX, backoff};
-use crate::platform::{Error, Observation, Sent, Staged};
+use crate::platform::{Deleted, Edited, Error, Observation, Sent, Staged};
 
 /// The first look after a publish request that nobody answered.
 pub const FIRST_LOOK_AFTER: Duration = Duration::from_secs(1);
@@ -89,12 +89,20 @@ pub fn after_publish(
         Ok(Sent::Accepted(checkpoint, wait)) => {
             return Outcome::of(vec![Change::Accepted { checkpoint, next_at: moment.after(wait) }]);
         }
-        Ok(Sent::Published(remote)) => {
-            return Outcome::of(vec![Change::Published { checkpoint: None, remote, next_at: None }]);
+        Ok(Sent::Published(remote, checkpoint)) => {
+            return Outcome::of(vec![Change::Published { checkpoint, remote, next_at: None }]);
         }
+        Ok(Sent::Partly(remote, checkpoint)) => {
+            return Outcome::of(vec![Change::Advanced { checkpoint, remote }]);
+        }
+        Ok(Sent::Stale(_, reason)) if publication.is_partly_live() => return held(reason),
         Ok(Sent::Stale(checkpoint, reason)) => return Outcome::of(begin_anew(checkpoint, reason)),
         Err(error) => error,
     };
+    let is_final = matches!(error.kind, ErrorKind::Permission | ErrorKind::Rejected | ErrorKind::Local);
+    if is_final && publication.is_partly_live() {
+        return held(error.reason());
+    }
     let absent = |checkpoint| Change::Absent { checkpoint, reason: error.reason() };
     match error.kind {
         ErrorKind::Auth => unauthorized(vec![absent(Some(checkpoint))]),
@@ -105,6 +113,44 @@ pub fn after_publish(
         ErrorKind::Local => Outcome::of(vec![absent(None), Change::Superseded { reason: error.reason() }]),
         ErrorKind::Ambiguous | ErrorKind::Protocol => Outcome::of(vec![unanswered(error.reason(), moment)]),
     }
+}
+
+/// One step of an edit: the live post is there whatever happened.
+pub fn after_edit(publication: &Publication, result: Result<Edited, Error>, moment: Moment) -> Outcome {
+    match result {
+        Ok(Edited::More(checkpoint)) => Outcome::of(vec![Change::Stepped { checkpoint, next_at: None }]),
+        Ok(Edited::Wait(checkpoint, wait)) => {
+            Outcome::of(vec![Change::Stepped { checkpoint, next_at: Some(moment.after(wait)) }])
+        }
+        Ok(Edited::Done(remote, checkpoint)) => Outcome::of(vec![Change::Edited { checkpoint, remote }]),
+        Err(error) => not_amended(publication, &error, moment),
+    }
+}
+
+/// One step of a deletion.
+pub fn after_delete(publication: &Publication, result: Result<Deleted, Error>, moment: Moment) -> Outcome {
+    match result {
+        Ok(Deleted::More(checkpoint)) => Outcome::of(vec![Change::Stepped { checkpoint, next_at: None }]),
+        Ok(Deleted::Done) => Outcome::of(vec![Change::Deleted]),
+        Err(error) => not_amended(publication, &error, moment),
+    }
+}
+
+fn not_amended(publication: &Publication, error: &Error, moment: Moment) -> Outcome {
+    let turned_down = || Outcome::of(vec![Change::TurnedDown { reason: error.reason() }]);
+    match error.kind {
+        ErrorKind::Auth => unauthorized(Vec::new()),
+        ErrorKind::Permission | ErrorKind::Rejected | ErrorKind::Local => turned_down(),
+        ErrorKind::Protocol if publication.tries >= TRIES_MAX => turned_down(),
+        ErrorKind::RateLimited | ErrorKind::Transient | ErrorKind::Ambiguous | ErrorKind::Protocol => {
+            Outcome::of(vec![moment.delayed(publication, error)])
+        }
+    }
+}
+
+/// What was asked for by an earlier version, and this one has no way to do.
+pub fn unsupported(operation: &'static str) -> Error {
+    Error::new(operation, ErrorKind::Rejected, "unsupported", "this platform offers no way to do it")
 }
 
 /// Provably nothing happened, and nothing that was staged is left; what was tried is remembered.
@@ -124,6 +170,7 @@ pub fn after_observe(
     moment: Moment,
 ) -> Outcome {
     match result {
+        Ok(Observation::Lost(_, reason)) if publication.is_partly_live() => held(reason),
         Ok(Observation::Lost(checkpoint, reason)) if !publication.state.is_success() => {
             Outcome::of(begin_anew(checkpoint, reason))
         }
@@ -161,6 +208,8 @@ fn observed(publication: &Publication, observation: Observation, moment: Moment)
         Observation::Published { remote, checkpoint, again: wait } => {
             Change::Published { checkpoint, remote, next_at: again(wait) }
         }
+        Observation::Partly(_, _) if settled => looked(None, None),
+        Observation::Partly(remote, checkpoint) => Change::Advanced { checkpoint, remote },
         Observation::Delivered { checkpoint, again: wait } if settled => looked(checkpoint, wait),
         Observation::Delivered { checkpoint, again: wait } => {
             Change::Delivered { checkpoint, next_at: again(wait) }
@@ -194,6 +243,9 @@ fn observed(publication: &Publication, observation: Observation, moment: Moment)
                 format!("sent {} times, and never there: {}", publication.sends, reason.message),
             ),
         },
+        Observation::Absent(None, reason) | Observation::Rejected(reason) if publication.is_partly_live() => {
+            Change::Held { reason }
+        }
         Observation::Absent(checkpoint, reason) => Change::Absent { checkpoint, reason },
         Observation::Lost(_, reason) => Change::Absent { checkpoint: None, reason },
         Observation::Rejected(reason) => Change::Refused { reason },
@@ -217,6 +269,10 @@ fn gives_up(publication: &Publication) -> bool {
 
 fn refused(error: &Error) -> Outcome {
     Outcome::of(vec![Change::Refused { reason: error.reason() }])
+}
+
+fn held(reason: Reason) -> Outcome {
+    Outcome::of(vec![Change::Held { reason }])
 }
 
 fn unauthorized(changes: Vec<Change>) -> Outcome {
@@ -258,6 +314,8 @@ mod tests {
             intended_at: None,
             updated_at: Timestamp::UNIX_EPOCH,
             path: String::new(),
+            fixed: None,
+            amendment: None,
         }
     }
 
@@ -342,22 +400,102 @@ mod tests {
                 Observation::Lost(json!(3), reason()),
                 Observation::Rejected(reason()),
                 Observation::CannotTell(reason()),
+                Observation::Partly(Remote::default(), json!(4)),
             ]
         };
         for (state, expected) in [
-            (Unresolved, [Published, Delivered, Accepted, Unresolved, Staged, Staging, Failed, Held]),
-            (Accepted, [Published, Delivered, Accepted, Accepted, Staged, Staging, Failed, Accepted]),
+            (
+                Unresolved,
+                [Published, Delivered, Accepted, Unresolved, Staged, Staging, Failed, Held, Partial],
+            ),
+            (
+                Accepted,
+                [Published, Delivered, Accepted, Accepted, Staged, Staging, Failed, Accepted, Partial],
+            ),
             (
                 Delivered,
-                [Published, Delivered, Delivered, Delivered, Delivered, Delivered, Delivered, Delivered],
+                [
+                    Published, Delivered, Delivered, Delivered, Delivered, Delivered, Delivered, Delivered,
+                    Delivered,
+                ],
             ),
-            (Published, [Published; 8]),
+            (Published, [Published; 9]),
         ] {
             for (observation, expected) in observations().into_iter().zip(expected) {
                 let shown = format!("{state} {observation:?}");
                 let outcome = after_observe(&publication(state), Ok(observation), moment());
                 assert_eq!(lands_in(state, &outcome), expected, "{shown}");
             }
+        }
+    }
+
+    #[test]
+    fn an_edit_or_a_deletion_is_repeated_until_it_is_answered_and_leaves_the_post_when_it_is_turned_down() {
+        use State::*;
+        let wait = Duration::from_secs(1);
+        let states = [Editing, Published, Editing, Published, Editing, Editing, Editing, Published];
+        for (kind, expected) in KINDS.into_iter().zip(states) {
+            let edited = after_edit(&publication(Editing), Err(error(kind)), moment());
+            assert_eq!(lands_in(Editing, &edited), expected, "{kind:?}");
+            let deleted = after_delete(&publication(Deleting), Err(error(kind)), moment());
+            let expected = if expected == Editing { Deleting } else { expected };
+            assert_eq!(lands_in(Deleting, &deleted), expected, "{kind:?}");
+            assert_eq!(edited.unauthorized, kind == ErrorKind::Auth);
+        }
+        for (result, expected) in [
+            (Edited::More(json!(1)), Editing),
+            (Edited::Wait(json!(1), wait), Editing),
+            (Edited::Done(Remote::default(), None), Published),
+        ] {
+            let outcome = after_edit(&publication(Editing), Ok(result), moment());
+            assert_eq!(lands_in(Editing, &outcome), expected);
+        }
+        use crate::platform::Deleted as Step;
+        for (result, expected) in [(Step::More(json!(1)), Deleting), (Step::Done, Deleted)] {
+            let outcome = after_delete(&publication(Deleting), Ok(result), moment());
+            assert_eq!(lands_in(Deleting, &outcome), expected);
+        }
+        let tired = Publication { tries: TRIES_MAX, ..publication(Editing) };
+        let outcome = after_edit(&tired, Err(error(ErrorKind::Protocol)), moment());
+        assert_eq!(lands_in(Editing, &outcome), Published, "a reply that is never readable");
+    }
+
+    #[test]
+    fn what_is_partly_live_is_held_wherever_it_cannot_go_on() {
+        use State::*;
+        let first = Remote { id: Some("7".into()), url: None };
+        let partly = |state| Publication { remote: first.clone(), ..publication(state) };
+        let lands = |state, outcome: &Outcome| {
+            let mut now = partly(state);
+            for change in &outcome.changes {
+                let key = (&now.post.clone(), &now.account.clone());
+                now = Publication::apply(Some(&now), key, change, Timestamp::UNIX_EPOCH).expect("legal").0;
+            }
+            now.state
+        };
+        let states = [Partial, Held, Partial, Held, Partial, Unresolved, Unresolved, Held];
+        for (kind, expected) in KINDS.into_iter().zip(states) {
+            let outcome = after_publish(&partly(Publishing), json!(1), Err(error(kind)), moment());
+            assert_eq!(lands(Publishing, &outcome), expected, "{kind:?}");
+        }
+        let reason = || Reason::new("code", "message");
+        for (sent, expected) in [
+            (Sent::Partly(first.clone(), json!(2)), Partial),
+            (Sent::Published(first.clone(), None), Published),
+            (Sent::Stale(json!(2), reason()), Held),
+        ] {
+            let outcome = after_publish(&partly(Publishing), json!(1), Ok(sent), moment());
+            assert_eq!(lands(Publishing, &outcome), expected);
+        }
+        for (observation, expected) in [
+            (Observation::Partly(first.clone(), json!(2)), Partial),
+            (Observation::Absent(Some(json!(1)), reason()), Partial),
+            (Observation::Absent(None, reason()), Held),
+            (Observation::Lost(json!(1), reason()), Held),
+            (Observation::Rejected(reason()), Held),
+        ] {
+            let outcome = after_observe(&partly(Unresolved), Ok(observation), moment());
+            assert_eq!(lands(Unresolved, &outcome), expected);
         }
     }
 

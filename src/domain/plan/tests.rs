@@ -43,7 +43,9 @@ fn desired(post: &str, content: &str) -> Desired {
             text: None,
             counts: Counts::Posts,
             estimate: Estimate::default(),
+            fixed: None,
         }),
+        can_delete: false,
     }
 }
 
@@ -64,6 +66,8 @@ fn recorded(post: &str, content: &str, state: State) -> Publication {
         intended_at: None,
         updated_at: now(),
         path: format!("content/{post}.yaml"),
+        fixed: None,
+        amendment: None,
     }
 }
 
@@ -127,6 +131,10 @@ fn each_recorded_state_of_the_same_content_has_its_action() {
         (State::Delivered, "a Unchanged delivered"),
         (State::Failed, "a Failed failed"),
         (State::Held, "a Hold held"),
+        (State::Partial, "a Continue partial"),
+        (State::Editing, "a Continue editing"),
+        (State::Deleting, "a Continue deleting"),
+        (State::Deleted, "a Skip deleted"),
     ] {
         assert_eq!(one(desired("a", "x"), Some(recorded("a", "x", state))), expected, "{state}");
     }
@@ -149,6 +157,95 @@ fn changed_content_is_sent_only_where_nothing_can_be_public() {
     ] {
         assert_eq!(one(desired("a", "new"), Some(recorded("a", "old", state))), expected, "{state}");
     }
+}
+
+/// Where the platform edits: what was published and what is desired are equal in what cannot be changed.
+fn editable(mut desired: Desired, mut recorded: Publication) -> (Desired, Publication) {
+    recorded.fixed = Some(digest("fixed"));
+    if let Some(payload) = &mut desired.payload {
+        payload.fixed = recorded.fixed;
+    }
+    (desired, recorded)
+}
+
+#[test]
+fn changed_content_is_edited_where_the_platform_can() {
+    use Amendment::*;
+    let to = |content: &str| Some(Edit(digest(content)));
+    for (state, amendment, content, expected) in [
+        (State::Published, None, "new", "a Edit changed"),
+        (State::Published, None, "old", "a Unchanged published"),
+        (State::Published, to("new"), "new", "a Failed edit-refused"),
+        (State::Published, to("new"), "newer", "a Edit changed"),
+        // What was turned down in the end may have arrived in part.
+        (State::Published, to("new"), "old", "a Edit changed"),
+        (State::Published, Some(Delete), "old", "a Unchanged published"),
+        (State::Editing, to("new"), "new", "a Continue editing"),
+        (State::Editing, to("new"), "newer", "a Edit changed"),
+        (State::Editing, to("new"), "old", "a Edit changed"),
+        (State::Deleting, Some(Delete), "new", "a Continue deleting"),
+        (State::Deleted, None, "new", "a Skip deleted"),
+        (State::Delivered, None, "new", "a Diverged diverged"),
+        (State::Partial, None, "new", "a Continue partial"),
+        (State::Unresolved, None, "new", "a Continue unresolved"),
+    ] {
+        let recorded = Publication { amendment, ..recorded("a", "old", state) };
+        let (desired, recorded) = editable(desired("a", content), recorded);
+        let shown = format!("{state} {amendment:?} {content}");
+        assert_eq!(one(desired.clone(), Some(recorded.clone())), expected, "{shown}");
+        // A pause stops all that would be sent.
+        if expected.contains("Edit") || expected.contains("Continue editing") {
+            let pauses = vec![paused(of_post("a"), None)];
+            let world =
+                World { desired: vec![desired], recorded: vec![recorded], pauses, ..World::default() };
+            assert_eq!(world.lines(), ["a Wait paused"], "{shown}");
+        }
+    }
+    let (mut moved, recorded) = editable(desired("a", "new"), recorded("a", "old", State::Published));
+    moved.revision = 2;
+    assert_eq!(one(moved.clone(), Some(recorded.clone())), "a Publish revision");
+    moved.revision = 1;
+    moved.payload.as_mut().expect("a payload").fixed = Some(digest("something else"));
+    assert_eq!(one(moved.clone(), Some(recorded.clone())), "a Diverged diverged");
+    // An edit that has begun is finished before that is told.
+    let editing = Publication { state: State::Editing, amendment: to("newer"), ..recorded };
+    assert_eq!(one(moved, Some(editing)), "a Continue editing");
+}
+
+#[test]
+fn a_tombstone_deletes_what_is_live_where_the_platform_can_and_the_run_allows_it() {
+    for (state, amendment, refused, allowed) in [
+        (State::Published, None, "a Refuse delete-not-allowed", "a Delete deleted"),
+        (State::Published, Some(Amendment::Delete), "a Failed delete-refused", "a Failed delete-refused"),
+        (State::Partial, None, "a Refuse delete-not-allowed", "a Delete deleted"),
+        (State::Editing, None, "a Refuse delete-not-allowed", "a Delete deleted"),
+        // It was allowed when it began.
+        (State::Deleting, None, "a Continue deleting", "a Continue deleting"),
+        (State::Deleted, None, "a Unchanged deleted", "a Unchanged deleted"),
+        (State::Held, None, "a Hold held", "a Hold held"),
+        (State::Unresolved, None, "a Continue deleted", "a Continue deleted"),
+        (State::Delivered, None, "a Undeletable delete-unsupported", "a Undeletable delete-unsupported"),
+    ] {
+        let tombstone =
+            Desired { state: DesiredState::Deleted, payload: None, can_delete: true, ..desired("a", "") };
+        let recorded = Publication { amendment, ..recorded("a", "x", state) };
+        let mut world = World { desired: vec![tombstone], recorded: vec![recorded], ..World::default() };
+        assert_eq!(world.lines(), [refused], "{state}");
+        world.overrides.allow_delete = true;
+        assert_eq!(world.lines(), [allowed], "{state}");
+        world.pauses = vec![paused(of_post("a"), None)];
+        if allowed.contains("Delete ") || allowed.contains("deleting") {
+            assert_eq!(world.lines(), ["a Wait paused"], "{state}");
+        }
+    }
+}
+
+#[test]
+fn what_was_deleted_is_published_again_by_a_higher_revision_only_and_blocks_nobody() {
+    let gone = recorded("a", "x", State::Deleted);
+    let again = Desired { revision: 2, ..desired("a", "x") };
+    assert_eq!(one(again, Some(gone.clone())), "a Publish revision");
+    assert_eq!(one(desired("b", "x"), Some(gone)), "b Publish new; a Orphaned manifest-removed");
 }
 
 #[test]
@@ -184,6 +281,10 @@ fn a_removed_manifest_changes_nothing() {
         (State::Held, "a Orphaned manifest-removed"),
         (State::Unresolved, "a Continue manifest-removed"),
         (State::Accepted, "a Continue manifest-removed"),
+        (State::Editing, "a Continue manifest-removed"),
+        (State::Deleting, "a Continue manifest-removed"),
+        // The rest of a thread is not published for nobody.
+        (State::Partial, "a Orphaned manifest-removed"),
     ] {
         let mut world = World { recorded: vec![recorded("a", "x", state)], ..World::default() };
         assert_eq!(world.lines(), [expected]);
@@ -198,12 +299,15 @@ fn a_removed_manifest_changes_nothing() {
 
 #[test]
 fn what_has_begun_keeps_to_its_time_too() {
-    for state in [State::Staging, State::Staged] {
+    for (state, reason) in
+        [(State::Staging, "resume"), (State::Staged, "resume"), (State::Partial, "partial")]
+    {
+        let on = format!("a Continue {reason}");
         for (due, expected) in [
             (hours(1), "a Wait scheduled"),
-            (hours(-1), "a Continue resume"),
+            (hours(-1), on.as_str()),
             // It began in time, so that it is late is no surprise.
-            (hours(-3), "a Continue resume"),
+            (hours(-3), on.as_str()),
             (hours(-24 * 7 - 1), "a Refuse too-old"),
         ] {
             let desired = Desired { publish_at: Some(due), ..desired("a", "x") };

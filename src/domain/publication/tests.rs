@@ -12,30 +12,36 @@ use crate::domain::payload::Estimate;
 
 /// What follows each state (columns, `none` before the first attempt) after each change (rows); `-` is illegal.
 const TABLE: &str = "
-                  none     planned  staging  staged   publishing  accepted   published  delivered  failed   unresolved  held
-started           staging  staging  -        -        -           -          -          -          staging  -           -
-started-higher    staging  staging  -        -        -           -          staging    staging    staging  -           -
-stepped           -        -        staging  -        -           -          -          -          -        -           -
-staged            -        -        staged   -        -           -          -          -          -        -           -
-intended          -        -        -        publishing -         -          -          -          -        -           -
-accepted          -        -        -        -        accepted    accepted   -          -          -        accepted    -
-published         -        -        -        -        published   published  -          published  -        published   -
-delivered         -        -        -        -        delivered   delivered  -          -          -        delivered   -
-looked            -        -        -        -        -           -          published  delivered  -        -           -
-refused           -        -        failed   failed   failed      failed     -          -          -        failed      -
-unanswered        -        -        -        -        unresolved  -          -          -          -        -           -
-absent-ready      -        -        -        -        staged      staged     -          -          -        staged      -
-absent-anew       -        -        staging  staging  staging     staging    -          -          -        staging     -
-held              -        -        -        -        -           held       -          -          -        held        -
-delayed           -        -        staging  staged   -           accepted   published  delivered  -        unresolved  -
-superseded        -        -        planned  planned  -           -          -          -          planned  -           -
-retried           -        -        -        -        -           -          -          -          planned  -           -
-settled-published -        -        -        -        -           -          -          -          -        published   published
-settled-not       -        -        -        -        -           -          -          -          -        planned     planned
-settled-abandoned -        -        -        -        -           -          -          -          -        failed      failed
-adopted           published published published published -       -          published  published  published published  published
-forgotten         -        -        -        -        -           -          planned    planned    planned  -           -
-forgotten-forced  -        -        planned  planned  planned     planned    planned    planned    planned  planned     planned
+                   none       planned    staging    staged     publishing partial    accepted   published  delivered  editing    deleting   deleted    failed     unresolved held
+started           staging    staging    -          -          -          -          -          -          -          -          -          -          staging    -          -
+started-higher    staging    staging    -          -          -          -          -          staging    staging    -          -          staging    staging    -          -
+stepped           -          -          staging    -          -          -          -          -          -          editing    deleting   -          -          -          -
+staged            -          -          staged     -          -          -          -          -          -          -          -          -          -          -          -
+intended          -          -          -          publishing -          publishing -          -          -          -          -          -          -          -          -
+accepted          -          -          -          -          accepted   -          accepted   -          -          -          -          -          -          accepted   -
+published         -          -          -          -          published  -          published  -          published  -          -          -          -          published  -
+delivered         -          -          -          -          delivered  -          delivered  -          -          -          -          -          -          delivered  -
+looked            -          -          -          -          -          -          -          published  delivered  -          -          -          -          -          -
+refused           -          -          failed     failed     failed     -          failed     -          -          -          -          -          -          failed     -
+unanswered        -          -          -          -          unresolved -          -          -          -          -          -          -          -          -          -
+absent-ready      -          -          -          -          staged     -          staged     -          -          -          -          -          -          staged     -
+absent-anew       -          -          staging    staging    staging    -          staging    -          -          -          -          -          -          staging    -
+held              -          -          -          -          -          -          held       -          -          -          -          -          -          held       -
+advanced          -          -          -          -          partial    -          partial    -          -          -          -          -          -          partial    -
+edit-started      -          -          -          -          -          -          -          editing    -          editing    -          -          -          -          -
+edited            -          -          -          -          -          -          -          -          -          published  -          -          -          -          -
+delete-started    -          -          -          -          -          deleting   -          deleting   -          deleting   -          -          -          -          -
+deleted           -          -          -          -          -          -          -          -          -          -          deleted    -          -          -          -
+turned-down       -          -          -          -          -          -          -          -          -          published  published  -          -          -          -
+delayed           -          -          staging    staged     -          partial    accepted   published  delivered  editing    deleting   -          -          unresolved -
+superseded        -          -          planned    planned    -          -          -          -          -          -          -          -          planned    -          -
+retried           -          -          -          -          -          -          -          -          -          -          -          -          planned    -          -
+settled-published -          -          -          -          -          -          -          -          -          -          -          -          -          published  published
+settled-not       -          -          -          -          -          -          -          -          -          -          -          -          -          planned    planned
+settled-abandoned -          -          -          -          -          -          -          -          -          -          -          -          -          failed     failed
+adopted           published  published  published  published  -          -          -          published  published  -          -          published  published  published  published
+forgotten         -          -          -          -          -          -          -          planned    planned    -          -          planned    planned    -          -
+forgotten-forced  -          -          planned    planned    planned    planned    planned    planned    planned    planned    planned    planned    planned    planned    planned
 ";
 
 /// Revision of the publications that changes are applied to.
@@ -64,6 +70,12 @@ fn row(change: &Change) -> &'static str {
         | Change::Refused { .. }
         | Change::Unanswered { .. }
         | Change::Held { .. }
+        | Change::Advanced { .. }
+        | Change::EditStarted { .. }
+        | Change::Edited { .. }
+        | Change::DeleteStarted { .. }
+        | Change::Deleted
+        | Change::TurnedDown { .. }
         | Change::Delayed { .. }
         | Change::Superseded { .. }
         | Change::Retried { .. }
@@ -81,6 +93,7 @@ fn started(revision: u32) -> Change {
         text: None,
         counts: Counts::Posts,
         estimate: Estimate::default(),
+        fixed: None,
     };
     let (digest, payload) = (payload.digest(), Box::new(payload));
     Change::Started {
@@ -91,6 +104,11 @@ fn started(revision: u32) -> Change {
         commit: None,
         payload,
     }
+}
+
+fn edit_started() -> Change {
+    let Change::Started { payload, path, commit, .. } = started(REVISION) else { unreachable!("it is one") };
+    Change::EditStarted { digest: ContentDigest::of(b"edited"), path, commit, payload }
 }
 
 /// One change for each row of the table, in its order.
@@ -111,9 +129,15 @@ fn changes() -> Vec<Change> {
         Change::Looked { checkpoint: None, remote: remote.clone(), next_at: None },
         Change::Refused { reason: reason.clone() },
         Change::Unanswered { reason: reason.clone(), next_at },
-        Change::Absent { checkpoint: Some(checkpoint), reason: reason.clone() },
+        Change::Absent { checkpoint: Some(checkpoint.clone()), reason: reason.clone() },
         Change::Absent { checkpoint: None, reason: reason.clone() },
         Change::Held { reason: reason.clone() },
+        Change::Advanced { checkpoint: checkpoint.clone(), remote: remote.clone() },
+        edit_started(),
+        Change::Edited { checkpoint: Some(checkpoint), remote: remote.clone() },
+        Change::DeleteStarted { path: "p.yaml".into(), commit: None },
+        Change::Deleted,
+        Change::TurnedDown { reason: reason.clone() },
         Change::Delayed { kind, reason: reason.clone(), next_at },
         Change::Superseded { reason: reason.clone() },
         Change::Retried { reason: reason.clone() },
@@ -127,6 +151,7 @@ fn changes() -> Vec<Change> {
             path: "p.yaml".into(),
             remote,
             reason: reason.clone(),
+            payload: None,
         },
         Change::Forgotten { forced: false, reason: reason.clone() },
         Change::Forgotten { forced: true, reason: reason.clone() },
@@ -159,6 +184,12 @@ fn publication(state: State) -> Publication {
         intended_at: None,
         updated_at: time(1),
         path: "p.yaml".into(),
+        fixed: None,
+        amendment: match state {
+            State::Editing => Some(Amendment::Edit(ContentDigest::of(b"edited"))),
+            State::Deleting => Some(Amendment::Delete),
+            _ => None,
+        },
     }
 }
 
@@ -201,7 +232,7 @@ fn every_state_with_every_change_is_as_the_table_says() {
 
 #[test]
 fn only_a_higher_revision_starts_again_after_success() {
-    for state in [State::Published, State::Delivered] {
+    for state in [State::Published, State::Delivered, State::Deleted] {
         for (revision, expected) in
             [(0, None), (REVISION - 1, None), (REVISION, None), (REVISION + 1, Some(State::Staging))]
         {
@@ -244,14 +275,18 @@ fn nothing_that_may_be_public_is_sent_again_without_proof_or_a_person() {
     let mut without = NOT_PUBLIC.to_vec();
     without.push("started-higher");
     use State::*;
+    // A next part is another request, and a deletion leads to nothing that is sent.
+    without.push("advanced");
     let found = reachable(&[Publishing, Accepted, Unresolved, Held], &without);
-    assert_eq!(found, [Accepted, Published, Delivered, Unresolved, Held].into());
+    let expected = [Accepted, Published, Delivered, Editing, Deleting, Deleted, Unresolved, Held];
+    assert_eq!(found, expected.into());
 }
 
 #[test]
 fn success_is_final_but_for_a_higher_revision_or_a_person_who_has_it_forgotten() {
-    let found = reachable(&[State::Published, State::Delivered], &AGAIN);
-    assert_eq!(found, [State::Published, State::Delivered].into());
+    use State::*;
+    let found = reachable(&[Published, Delivered], &AGAIN);
+    assert_eq!(found, [Published, Delivered, Editing, Deleting, Deleted].into());
 }
 
 #[test]
@@ -271,6 +306,7 @@ fn what_is_adopted_never_lowers_the_revision_and_what_is_forgotten_loses_its_lin
         path: "q.yaml".into(),
         remote: Remote { id: Some("9".into()), url: None },
         reason: Reason::new("adopted", "why"),
+        payload: None,
     };
     for (revision, expected) in [(REVISION - 1, REVISION), (REVISION + 1, REVISION + 1)] {
         let (after, keep) = apply(Some(&publication(State::Failed)), &adopted(revision)).expect("legal");
@@ -306,15 +342,75 @@ fn the_checkpoint_is_what_the_last_step_left() {
         (Staged, "superseded", &Keep::Nothing),
         (Held, "settled-not", &Keep::Nothing),
         (Held, "settled-published", &Keep::Unchanged),
+        (Publishing, "advanced", &checkpoint),
+        (Published, "edit-started", &Keep::Unchanged),
+        (Editing, "edited", &checkpoint),
+        (Editing, "turned-down", &Keep::Unchanged),
+        (Published, "delete-started", &Keep::Unchanged),
+        (Deleting, "deleted", &Keep::Nothing),
     ] {
         assert_eq!(kept(state, row), *expected, "{state}, {row}");
     }
 }
 
+/// What is live of a thread is never sent again, and never forgotten.
+#[test]
+fn what_is_partly_live_goes_back_to_its_next_part_only() {
+    use State::*;
+    let first = Remote { id: Some("7".into()), url: None };
+    for (state, row_name, expected) in [
+        (Publishing, "refused", None),
+        (Publishing, "held", Some(Held)),
+        (Publishing, "absent-anew", None),
+        (Publishing, "absent-ready", Some(Partial)),
+        (Publishing, "unanswered", Some(Unresolved)),
+        (Unresolved, "absent-ready", Some(Partial)),
+        (Unresolved, "absent-anew", None),
+        (Unresolved, "refused", None),
+        (Unresolved, "advanced", Some(Partial)),
+        (Unresolved, "published", Some(Published)),
+        (Held, "settled-not", Some(Partial)),
+        (Partial, "superseded", None),
+        (Partial, "started-higher", None),
+    ] {
+        let before = Publication { remote: first.clone(), ..publication(state) };
+        assert!(before.is_partly_live(), "{state}");
+        let change = changes().into_iter().find(|change| row(change) == row_name).expect("row");
+        let after = apply(Some(&before), &change).ok().map(|(after, _)| after);
+        assert_eq!(after.as_ref().map(|after| after.state), expected, "{state}, {row_name}");
+        assert!(after.is_none_or(|after| after.remote == first), "{state}, {row_name}");
+    }
+    assert!(!publication(Publishing).is_partly_live());
+}
+
+#[test]
+fn an_edit_counts_once_it_is_done_and_what_is_turned_down_is_remembered_until_a_person_retries() {
+    let edited = ContentDigest::of(b"edited");
+    let after = |before: &Publication, change: &Change| apply(Some(before), change).expect("legal").0;
+    let reason = Reason::new("code", "message");
+    let editing = after(&publication(State::Published), &edit_started());
+    assert_eq!(
+        (editing.digest, editing.amendment),
+        (ContentDigest::of(b"before"), Some(Amendment::Edit(edited)))
+    );
+    let done = after(&editing, &Change::Edited { checkpoint: None, remote: Remote::default() });
+    assert_eq!((done.digest, done.amendment, done.is_turned_down()), (edited, None, false));
+    let down = after(&editing, &Change::TurnedDown { reason: reason.clone() });
+    assert_eq!(down.digest, ContentDigest::of(b"before"));
+    assert!(down.is_turned_down() && down.reason.as_ref() == Some(&reason));
+    let retried = after(&down, &Change::Retried { reason: reason.clone() });
+    assert_eq!((retried.state, retried.amendment), (State::Published, None));
+    assert!(apply(Some(&retried), &Change::Retried { reason }).is_err());
+    for amendment in [Amendment::Delete, Amendment::Edit(edited)] {
+        assert_eq!(amendment.to_string().parse(), Ok(amendment));
+    }
+    assert!("edit sha256:0".parse::<Amendment>().is_err());
+}
+
 proptest! {
     /// Any sequence of changes, illegal ones skipped as the ledger does.
     #[test]
-    fn no_sequence_breaks_what_a_publication_promises(picks in prop::collection::vec(0..23_usize, 0..200)) {
+    fn no_sequence_breaks_what_a_publication_promises(picks in prop::collection::vec(0..29_usize, 0..200)) {
         let changes = changes();
         let mut before: Option<Publication> = None;
         let mut revision = REVISION;
@@ -339,6 +435,8 @@ proptest! {
                 prop_assert_eq!(after.intended_at, Some(time(2)));
                 may_be_public = true;
             }
+            // Answered: the next request is for the next part.
+            may_be_public &= !matches!(change, Change::Advanced { .. } | Change::Deleted);
             may_be_public &= !NOT_PUBLIC.contains(&row(&change));
             let expected = if matches!(change, Change::Delayed { .. }) { tries + 1 } else { 0 };
             prop_assert_eq!((after.tries, after.updated_at), (expected, time(2)));

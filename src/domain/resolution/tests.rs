@@ -30,6 +30,8 @@ fn recorded(state: State) -> Publication {
         intended_at: None,
         updated_at: now(),
         path: "content/p.yaml".into(),
+        fixed: None,
+        amendment: None,
     }
 }
 
@@ -44,6 +46,7 @@ fn desired() -> Desired {
         publish_at: None,
         digest: ContentDigest::of(b"x"),
         payload: None,
+        can_delete: false,
     }
 }
 

@@ -85,6 +85,7 @@ fn sample_payload() -> Payload {
         text: Some("text".into()),
         counts: Counts::Drafts,
         estimate: Estimate::default(),
+        fixed: None,
     }
 }
 

@@ -37,6 +37,13 @@ pub(super) struct Checkpoint {
     pub(super) frozen: Option<Frozen>,
     /// How often the server has thrown the blobs away.
     pub(super) losses: u32,
+    /// Records that are taken away.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) deleted: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -83,6 +90,7 @@ impl Default for Checkpoint {
             blobs: Vec::new(),
             frozen: None,
             losses: 0,
+            deleted: 0,
         }
     }
 }

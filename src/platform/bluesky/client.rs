@@ -27,6 +27,7 @@ pub(super) mod operation {
     pub(in crate::platform::bluesky) const LIST_RECORDS: &str = "listRecords";
     pub(in crate::platform::bluesky) const PUT_RECORD: &str = "putRecord";
     pub(in crate::platform::bluesky) const APPLY_WRITES: &str = "applyWrites";
+    pub(in crate::platform::bluesky) const DELETE_RECORD: &str = "deleteRecord";
     /// No request at all.
     pub(in crate::platform::bluesky) const NOTHING: &str = "nothing";
 }
@@ -189,6 +190,16 @@ impl Client {
         body: Value,
     ) -> Result<Value, Error> {
         self.write(session, operation, Effect::Once, Body::Json(body)).await
+    }
+
+    /// Takes a record away; one that is not there is gone already.
+    pub(super) async fn delete_record(
+        &self,
+        session: Session<'_>,
+        (repo, collection, rkey): (&str, &str, &str),
+    ) -> Result<Value, Error> {
+        let body = Body::Json(json!({ "repo": repo, "collection": collection, "rkey": rkey }));
+        self.write(session, operation::DELETE_RECORD, Effect::Harmless, body).await
     }
 
     async fn write(

@@ -48,14 +48,16 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// 5,000 points an hour and 35,000 a day, of which a new record costs three, a post with both gates nine (docs.bsky.app,
-/// rate limits); 1,000 blobs a day (packages/pds); 3,000 requests in five minutes and address, of which an account gets
+/// 5,000 points an hour and 35,000 a day, of which a new record costs three, a post with both gates nine, a deletion one
+/// (docs.bsky.app, rate limits); 1,000 blobs a day (packages/pds); 3,000 requests in five minutes and address, of which an account gets
 /// a tenth.
 pub(super) const RATES: &[RateLimit] = &[
     RateLimit { operations: &[operation::PUT_RECORD], max: 1_666, window: HOUR },
     RateLimit { operations: &[operation::PUT_RECORD], max: 11_666, window: DAY },
     RateLimit { operations: &[operation::APPLY_WRITES], max: 555, window: HOUR },
     RateLimit { operations: &[operation::APPLY_WRITES], max: 3_888, window: DAY },
+    RateLimit { operations: &[operation::DELETE_RECORD], max: 5_000, window: HOUR },
+    RateLimit { operations: &[operation::DELETE_RECORD], max: 35_000, window: DAY },
     RateLimit { operations: &[operation::UPLOAD_BLOB], max: 1_000, window: DAY },
     RateLimit {
         operations: &[

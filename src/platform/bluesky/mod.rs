@@ -19,6 +19,7 @@ mod body;
 mod checkpoint;
 mod cid;
 mod client;
+mod delete;
 mod facets;
 mod inquiry;
 mod limits;
@@ -101,11 +102,20 @@ impl Platform for Bluesky {
         self
     }
 
+    fn edits(&self) -> Option<&dyn crate::platform::Edits> {
+        None
+    }
+
+    fn deletes(&self) -> Option<&dyn crate::platform::Deletes> {
+        Some(self)
+    }
+
     fn next_operation(&self, publication: &Publication, job: &Job) -> &'static str {
         match publication.state {
             State::Planned | State::Staging => self.stage_operation(job).unwrap_or(operation::NOTHING),
             State::Staged => Checkpoint::read(job.checkpoint.as_ref())
                 .map_or(operation::PUT_RECORD, |checkpoint| stage::publish_operation(&checkpoint)),
+            State::Deleting => self.delete_operation(job),
             _ => operation::GET_RECORD,
         }
     }

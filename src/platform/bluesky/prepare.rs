@@ -247,6 +247,8 @@ impl Draft<'_> {
             text: Some(body.texts().collect::<Vec<_>>().join("\n\n")).filter(|text| !text.is_empty()),
             counts: Counts::Posts,
             estimate: Estimate { requests: requests(body, self.media.len()), bytes, chunks: None },
+            // Records can be replaced, but the app shows posts as they were first written.
+            fixed: None,
         }
     }
 }

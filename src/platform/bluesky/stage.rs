@@ -122,7 +122,7 @@ impl Bluesky {
     }
 
     /// The server that the DID document names; empty where the entryway names none.
-    async fn ask_server(&self, session: Session<'_>) -> Result<String, Error> {
+    pub(super) async fn ask_server(&self, session: Session<'_>) -> Result<String, Error> {
         let reply = self.client.get_session(&session.grant.access, session.log).await?;
         Ok(server_of(&reply)?.unwrap_or_default())
     }
@@ -230,7 +230,7 @@ impl Bluesky {
         if operation == operation::PUT_RECORD && reply["uri"] != uri.as_str() {
             return Err(unreadable(operation, Effect::Once, "it names another record"));
         }
-        Ok(Sent::Published(self.remote(frozen)))
+        Ok(Sent::Published(self.remote(frozen), None))
     }
 
     pub(super) fn remote(&self, frozen: &Frozen) -> Remote {

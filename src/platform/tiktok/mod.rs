@@ -129,6 +129,14 @@ impl Platform for Tiktok {
         self
     }
 
+    fn edits(&self) -> Option<&dyn crate::platform::Edits> {
+        None
+    }
+
+    fn deletes(&self) -> Option<&dyn crate::platform::Deletes> {
+        None
+    }
+
     fn next_operation(&self, publication: &Publication, job: &Job) -> &'static str {
         match publication.state {
             State::Planned | State::Staging => self.stage_operation(job).unwrap_or(operation::NOTHING),

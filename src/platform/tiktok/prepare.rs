@@ -360,6 +360,7 @@ impl Draft<'_> {
             text,
             estimate: estimate(body, self.media),
             counts: if body.is_direct() { Counts::Posts } else { Counts::Drafts },
+            fixed: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::domain::event::Request;
 use crate::domain::grant::{TokenCare, TokenModel};
-use crate::domain::ids::PlatformId;
+use crate::domain::ids::{ContentDigest, PlatformId};
 use crate::domain::limits::{Cap, Counts, RateLimit};
 use crate::domain::manifest::{DesiredState, Post, Target};
 use crate::domain::media::Medium;
@@ -22,8 +22,7 @@ use crate::domain::publication::Remote;
 use crate::domain::retry::{BACKOFF_MAX, ErrorKind, SENDS_MAX};
 use crate::ledger::Holder;
 use crate::ledger::vault::KeyPlace;
-use crate::platform::Platform;
-use crate::platform::{BoxFuture, Prepared};
+use crate::platform::{BoxFuture, Deletes, Edits, Platform, Prepared};
 use crate::secret::Secret;
 
 /// More requests than any test needs: a loop ends here and not never.
@@ -46,6 +45,8 @@ struct Fake {
     stage: Mutex<VecDeque<Result<Staged, Error>>>,
     publish: Mutex<VecDeque<Result<Sent, Error>>>,
     observe: Mutex<VecDeque<Result<Observation, Error>>>,
+    edit: Mutex<VecDeque<Result<Edited, Error>>>,
+    delete: Mutex<VecDeque<Result<Deleted, Error>>>,
     refresh: Mutex<VecDeque<Result<(), Error>>>,
     rates: &'static [RateLimit],
     /// Second, and what.
@@ -139,10 +140,18 @@ impl Platform for Fake {
     fn inquiry(&self) -> &dyn crate::platform::inquiry::Inquiry {
         unreachable!("a run asks nothing about accounts")
     }
+    fn edits(&self) -> Option<&dyn Edits> {
+        Some(self)
+    }
+    fn deletes(&self) -> Option<&dyn Deletes> {
+        Some(self)
+    }
     fn next_operation(&self, publication: &Publication, _: &Job) -> &'static str {
         match publication.state {
             State::Staging => "stage",
-            State::Staged => "publish",
+            State::Staged | State::Partial => "publish",
+            State::Editing => "edit",
+            State::Deleting => "delete",
             _ => "observe",
         }
     }
@@ -158,13 +167,31 @@ impl Platform for Fake {
             let states = ledger.publications().expect("publications").into_iter().map(|p| p.state);
             assert!(states.into_iter().any(|state| state == State::Publishing), "intended before it is sent");
             self.request("publish", Some(job), &job.log).await;
-            Fake::next(&self.publish).unwrap_or(Ok(Sent::Published(Remote::default())))
+            Fake::next(&self.publish).unwrap_or(Ok(Sent::Published(Remote::default(), None)))
         })
     }
     fn observe<'a>(&'a self, job: &'a Job, _: &'a Grant) -> BoxFuture<'a, Result<Observation, Error>> {
         Box::pin(async move {
             self.request("observe", Some(job), &job.log).await;
             Fake::next(&self.observe).unwrap_or(Ok(published()))
+        })
+    }
+}
+
+impl Edits for Fake {
+    fn edit<'a>(&'a self, job: &'a Job, _: &'a Grant) -> BoxFuture<'a, Result<Edited, Error>> {
+        Box::pin(async move {
+            self.request("edit", Some(job), &job.log).await;
+            Fake::next(&self.edit).unwrap_or(Ok(Edited::Done(job.remote.clone(), None)))
+        })
+    }
+}
+
+impl Deletes for Fake {
+    fn delete<'a>(&'a self, job: &'a Job, _: &'a Grant) -> BoxFuture<'a, Result<Deleted, Error>> {
+        Box::pin(async move {
+            self.request("delete", Some(job), &job.log).await;
+            Fake::next(&self.delete).unwrap_or(Ok(Deleted::Done))
         })
     }
 }
@@ -201,6 +228,7 @@ fn desired(account: &str, post: &str, content: &str) -> Desired {
         text: None,
         counts: Counts::Posts,
         estimate: Estimate::default(),
+        fixed: Some(ContentDigest::of(post.as_bytes())),
     };
     Desired {
         post: post.parse().expect("id"),
@@ -212,6 +240,7 @@ fn desired(account: &str, post: &str, content: &str) -> Desired {
         publish_at: None,
         digest: payload.digest(),
         payload: Some(payload),
+        can_delete: true,
     }
 }
 
@@ -220,6 +249,7 @@ struct World {
     folder: tempfile::TempDir,
     fakes: BTreeMap<AccountName, Arc<Fake>>,
     desired: Vec<Desired>,
+    allow_delete: bool,
     clock: Clock,
 }
 
@@ -238,7 +268,7 @@ impl World {
         let with_clock = |fake| Arc::new(Fake { clock: Some(clock.clone()), ledger: ledger.clone(), ..fake });
         let fakes: BTreeMap<_, _> =
             fakes.into_iter().map(|(account, fake)| (name(account), with_clock(fake))).collect();
-        let world = World { folder, fakes, desired: Vec::new(), clock };
+        let world = World { folder, fakes, desired: Vec::new(), allow_delete: false, clock };
         let holder = Holder::this_process("test", start(), |_| None);
         let path = world.path();
         let mut ledger = Ledger::create(&path, "line", (start(), "test"), TAKES, &holder).expect("ledger");
@@ -295,7 +325,7 @@ impl World {
             caps: &BTreeMap::new(),
             spent: &[],
             policy: Policy::default(),
-            overrides: Overrides::default(),
+            overrides: Overrides { allow_delete: self.allow_delete, ..Overrides::default() },
             now: self.clock.now(),
         })
     }
@@ -433,6 +463,89 @@ async fn a_publish_request_without_an_answer_is_looked_for_and_never_repeated() 
         assert_eq!(world.fake("a").seen(), ["stage p", "publish p", "observe p", "observe p", "observe p"]);
         assert_eq!(world.states(), ["p published"]);
     }
+}
+
+fn remote(id: &str) -> Remote {
+    Remote { id: Some(id.into()), url: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_parts_of_a_thread_are_sent_one_by_one_each_with_an_intent_of_its_own() {
+    let fake = Fake::default();
+    let sent = |n| Ok(Sent::Partly(remote("1"), json!(n)));
+    let limited = Err(error(ErrorKind::RateLimited));
+    fake.publish.lock().expect("lock").extend([sent(2), Err(error(ErrorKind::Ambiguous)), limited]);
+    fake.publish.lock().expect("lock").push_back(Ok(Sent::Published(remote("1"), Some(json!(4)))));
+    fake.observe.lock().expect("lock").push_back(Ok(Observation::Partly(remote("1"), json!(3))));
+    let world = World::one(fake);
+    world.run(10).await;
+    let expected = ["stage p", "publish p", "publish p", "observe p", "publish p", "publish p"];
+    assert_eq!(world.fake("a").seen(), expected);
+    assert_eq!(world.states(), ["p published"]);
+    let engine = world.engine();
+    let work = engine.ledger.work(&"p".parse().expect("id"), &name("a")).expect("ledger").expect("work");
+    assert_eq!(work.checkpoint, Some(json!(4)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_thread_waits_where_its_author_wants_it_no_more() {
+    let fake = Fake::default();
+    fake.publish.lock().expect("lock").push_back(Err(error(ErrorKind::Ambiguous)));
+    fake.observe.lock().expect("lock").push_back(Ok(Observation::Partly(remote("1"), json!(3))));
+    let mut world = World::one(fake);
+    let thread = world.desired[0].clone();
+    world.record(&thread, intended());
+    world.desired[0].state = DesiredState::Deleted;
+    world.desired[0].payload = None;
+    world.run(10).await;
+    assert_eq!(world.fake("a").seen(), ["observe p"], "it is found out, and no more");
+    assert_eq!(world.states(), ["p partial"]);
+    world.allow_delete = true;
+    world.run(10).await;
+    assert_eq!(world.states(), ["p deleted"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_post_is_edited_and_an_edit_without_an_answer_is_sent_again() {
+    let fake = Fake::default();
+    let world = World::one(fake);
+    world.run(10).await;
+    let mut world = World { desired: vec![desired("a", "p", "changed")], ..world };
+    world.fake("a").edit.lock().expect("lock").extend([
+        Ok(Edited::More(json!(7))),
+        Err(error(ErrorKind::Ambiguous)),
+        Ok(Edited::Wait(json!(8), TAKES)),
+    ]);
+    world.run(10).await;
+    let edits = world.fake("a").seconds("edit");
+    assert_eq!((edits.len(), world.states()), (4, vec!["p published".to_owned()]));
+    assert_eq!(world.run(10).await.touched, [], "it is what the manifest says");
+    // Turned down: told once, and not tried again until the manifest changes or a person asks for it.
+    world.desired = vec![desired("a", "p", "too long")];
+    world.fake("a").edit.lock().expect("lock").push_back(Err(error(ErrorKind::Rejected)));
+    world.run(10).await;
+    world.run(10).await;
+    assert_eq!((world.fake("a").seconds("edit").len(), world.states()), (5, vec!["p published".to_owned()]));
+    world.desired = vec![desired("a", "p", "shorter")];
+    world.run(10).await;
+    assert_eq!(world.fake("a").seconds("edit").len(), 6);
+    assert_eq!(world.run(10).await.touched, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_takes_the_post_away_step_by_step() {
+    let mut world = World::one(Fake::default());
+    world.run(10).await;
+    world.desired[0].state = DesiredState::Deleted;
+    world.desired[0].payload = None;
+    world.run(10).await;
+    assert_eq!(world.states(), ["p published"], "not without leave");
+    world.allow_delete = true;
+    let answers = [Ok(Deleted::More(json!(1))), Err(error(ErrorKind::Ambiguous))];
+    world.fake("a").delete.lock().expect("lock").extend(answers);
+    world.run(10).await;
+    assert_eq!((world.fake("a").seconds("delete").len(), world.states()), (3, vec!["p deleted".to_owned()]));
+    assert_eq!(world.run(10).await.touched, []);
 }
 
 #[tokio::test(start_paused = true)]

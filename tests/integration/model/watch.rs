@@ -226,6 +226,12 @@ impl Platform for Watched {
             result
         })
     }
+    fn edits(&self) -> Option<&dyn gitcast::platform::Edits> {
+        self.inner.edits()
+    }
+    fn deletes(&self) -> Option<&dyn gitcast::platform::Deletes> {
+        self.inner.deletes()
+    }
     fn next_operation(&self, publication: &Publication, job: &Job) -> &'static str {
         self.inner.next_operation(publication, job)
     }

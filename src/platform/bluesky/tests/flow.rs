@@ -34,7 +34,7 @@ async fn the_record_is_frozen_before_the_request_and_null_is_written_out() {
     assert_eq!(frozen["record"]["facets"].as_array().map(Vec::len), Some(1));
     scene.server.then([Answer::Json(200, json!({ "uri": scene.uri(), "cid": "bafyreix" }))]);
     let sent = scene.publish().await.expect("published");
-    let Sent::Published(remote) = sent else { panic!("{sent:?}") };
+    let Sent::Published(remote, _) = sent else { panic!("{sent:?}") };
     assert_eq!(remote.id, Some(scene.uri()));
     let seen = scene.server.seen();
     let last = seen.last().expect("a request");
@@ -57,7 +57,7 @@ async fn what_was_never_sent_is_made_anew_when_it_is_old_and_what_was_sent_never
     assert!(matches!(stale, Sent::Stale(..)) && scene.server.seen().is_empty(), "{stale:?}");
     scene.job.intended_at = Some(sent_at);
     scene.server.then([Answer::Json(200, json!({ "uri": scene.uri(), "cid": "bafyreix" }))]);
-    assert!(matches!(scene.publish().await.expect("sent"), Sent::Published(_)));
+    assert!(matches!(scene.publish().await.expect("sent"), Sent::Published(..)));
 }
 
 #[tokio::test]

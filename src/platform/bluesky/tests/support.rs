@@ -103,6 +103,7 @@ impl Scene {
             payload: Arc::new(payload),
             content: std::path::PathBuf::new(),
             checkpoint: None,
+            remote: Default::default(),
             now: start(),
             intended_at: None,
             taken: Arc::default(),

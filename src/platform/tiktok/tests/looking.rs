@@ -443,6 +443,8 @@ fn publication() -> crate::domain::publication::Publication {
         intended_at: None,
         updated_at: start(),
         path: "content/a.yaml".into(),
+        fixed: None,
+        amendment: None,
     }
 }
 

@@ -133,6 +133,7 @@ impl Stage {
             payload: Arc::new(payload),
             content: self.content.path().to_owned(),
             checkpoint: None,
+            remote: Default::default(),
             now: self.now(),
             intended_at: None,
             taken: Arc::default(),
@@ -180,7 +181,8 @@ impl Stage {
                         job.checkpoint = Some(checkpoint);
                         self.wait(wait);
                     }
-                    Ok(Sent::Published(remote)) => return End::Published(remote),
+                    Ok(Sent::Published(remote, _)) => return End::Published(remote),
+                    Ok(Sent::Partly(..)) => unreachable!("a post on TikTok has one part"),
                     Ok(Sent::Stale(checkpoint, _)) => {
                         job.checkpoint = Some(checkpoint);
                         continue 'staging;
@@ -232,6 +234,7 @@ impl Stage {
                     let is_staged = checkpoint.is_some();
                     return Err((checkpoint, is_staged));
                 }
+                Ok(Observation::Partly(..)) => unreachable!("a post on TikTok has one part"),
                 Ok(Observation::Lost(checkpoint, _)) => return Err((Some(checkpoint), false)),
                 Ok(Observation::Rejected(Reason { code, .. })) => return Ok(End::Rejected(code)),
                 Ok(Observation::CannotTell(Reason { code, .. })) => return Ok(End::Held(code)),

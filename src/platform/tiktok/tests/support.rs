@@ -196,6 +196,7 @@ fn job(payload: Payload, content: PathBuf) -> Job {
         payload: Arc::new(payload),
         content,
         checkpoint: None,
+        remote: Default::default(),
         now: start(),
         intended_at: None,
         taken: Arc::default(),
