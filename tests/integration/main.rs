@@ -7,6 +7,7 @@ mod canary;
 mod capabilities;
 mod commands;
 mod contract;
+mod deletion;
 mod exceptions;
 mod faults;
 mod fuzz;
