@@ -101,12 +101,14 @@ fn images_go_up_with_their_real_type_alt_text_and_shape() {
     assert!(page.contains("alt=\"A sea\"") && page.contains("/media/bluesky/bafkrei"), "{page}");
 }
 
+const VIDEO: &str = "media:\n  - file: a.mp4\n    alt: A clip\nto:\n  sky:\n";
+
 #[test]
-fn a_video_goes_up_as_a_blob_and_a_card_has_a_picture() {
+fn a_video_goes_by_way_of_the_service_and_a_card_has_a_picture() {
     let server = server();
     let project = project(&server);
     project.medium("good.mp4", "content/a.mp4").medium("good.jpg", "content/a.jpg");
-    post(&project, "video", "media:\n  - file: a.mp4\n    alt: A clip\nto:\n  sky:\n");
+    post(&project, "video", VIDEO);
     let link = "link:\n      url: https://example.com/n\n      title: News\n      thumb: 0\n";
     post(&project, "card", &format!("text: Read\nmedia:\n  - file: a.jpg\nto:\n  sky:\n    {link}"));
     project.run(&APPLY).expect(0);
@@ -120,6 +122,54 @@ fn a_video_goes_up_as_a_blob_and_a_card_has_a_picture() {
     let card = of("app.bsky.embed.external");
     assert_eq!(card["embed"]["external"]["title"], "News");
     assert_eq!(card["embed"]["external"]["thumb"]["mimeType"], "image/jpeg");
+    let asked = ["getServiceAuth", "getUploadLimits", "uploadVideo", "uploadBlob"];
+    assert_eq!(asked.map(|operation| server.requests(operation)), [2, 1, 1, 1]);
+    assert!(server.requests("getJobStatus") > 0);
+    // The same film again is the same job, and no second upload of it is waited for.
+    post(&project, "again", &format!("text: Again\n{VIDEO}"));
+    let looks = server.requests("getJobStatus");
+    project.run(&APPLY).expect(0);
+    assert_eq!((server.count(), server.requests("getJobStatus")), (3, looks));
+}
+
+#[test]
+fn a_video_is_a_plain_blob_where_there_is_no_service() {
+    for body in [
+        r#"{"error":"MethodNotImplemented","message":"Method Not Implemented"}"#,
+        r#"{"error":"UpstreamFailure","message":"pipethrough network error"}"#,
+    ] {
+        let server = server();
+        let project = project(&server);
+        project.medium("good.mp4", "content/a.mp4");
+        post(&project, "video", VIDEO);
+        let action = Action::Status { code: 502, body: Some(body.to_owned()) };
+        server.rehearsal.faults().add(Fault::next("getUploadLimits", action));
+        project.run(&APPLY).expect(0);
+        assert_eq!(record(&server)["embed"]["$type"], "app.bsky.embed.video");
+        assert_eq!((server.requests("uploadBlob"), server.requests("uploadVideo")), (1, 0));
+    }
+}
+
+#[test]
+fn a_video_that_the_service_does_not_take_is_refused_and_one_too_many_waits() {
+    let server = server();
+    let project = project(&server);
+    project.medium("good.mp4", "content/a.mp4");
+    post(&project, "video", VIDEO);
+    let failed = r#"{"jobStatus":{"jobId":"j","state":"JOB_STATE_FAILED","error":"encoding_failure"}}"#;
+    let action = Action::EffectThenStatus { code: 200, body: Some(failed.to_owned()) };
+    server.rehearsal.faults().add(Fault::next("getJobStatus", action));
+    let run = project.run(&APPLY).expect(3);
+    assert!(run.stdout.contains("encoding_failure"), "{}", run.stdout);
+    project.run(&["retry", "video", "sky"]).expect(0);
+    let full = r#"{"canUpload":false,"error":"daily_limit_reached","message":"no more today"}"#;
+    let action = Action::Status { code: 200, body: Some(full.to_owned()) };
+    server.rehearsal.faults().add(Fault::next("getUploadLimits", action));
+    let run = project.run(&["apply", "--auto-approve", "--max-wait", "0s"]).expect(5);
+    assert!(run.stdout.contains("no more today"), "{}", run.stdout);
+    assert_eq!(server.count(), 0);
+    project.run(&["apply", "--auto-approve", "--max-wait", "30s"]).expect(0);
+    assert_eq!(server.count(), 1);
 }
 
 #[test]

@@ -42,6 +42,8 @@ enum Flow {
     SkyText,
     /// Two images on Bluesky, with gates.
     SkyImages,
+    /// A video on Bluesky, by way of its service.
+    SkyVideo,
     /// A thread on Bluesky, which is taken away.
     SkyDelete,
 }
@@ -51,7 +53,7 @@ impl Flow {
         match self {
             Flow::Draft | Flow::Refresh | Flow::Renew | Flow::Large => "drafts",
             Flow::Direct | Flow::Photos => "direct",
-            Flow::SkyText | Flow::SkyImages | Flow::SkyDelete => "sky",
+            Flow::SkyText | Flow::SkyImages | Flow::SkyVideo | Flow::SkyDelete => "sky",
         }
     }
 
@@ -65,6 +67,7 @@ impl Flow {
             Flow::Large => &["upload"],
             Flow::SkyText => &["resolveHandle", "putRecord", "getRecord"],
             Flow::SkyImages => &["uploadBlob", "applyWrites", "getRecord"],
+            Flow::SkyVideo => &["getServiceAuth", "getUploadLimits", "uploadVideo", "getJobStatus"],
             Flow::SkyDelete => &["deleteRecord"],
         }
     }
@@ -74,7 +77,7 @@ impl Flow {
         match self {
             Flow::Renew => &["auth", "refresh", "--force"],
             Flow::Draft | Flow::Direct | Flow::Photos | Flow::Refresh | Flow::Large => &APPLY,
-            Flow::SkyText | Flow::SkyImages => &APPLY,
+            Flow::SkyText | Flow::SkyImages | Flow::SkyVideo => &APPLY,
             Flow::SkyDelete => &DELETE,
         }
     }
@@ -99,6 +102,10 @@ impl Flow {
                 "content/one.yaml",
                 "id: one\nmedia:\n  - file: a.jpg\n    alt: A\n  - file: b.png\n    alt: B\nto:\n  sky:\n    replies: []\n",
             ),
+            Flow::SkyVideo => {
+                let video = "id: one\nmedia:\n  - file: a.mp4\n    alt: A\nto:\n  sky:\n";
+                project.medium("good.mp4", "content/a.mp4").write("content/one.yaml", video)
+            }
             Flow::SkyDelete => {
                 let thread = "id: one\ntext: One\nto:\n  sky:\n    quotes: false\n    parts: [Two]\n";
                 project.write("content/one.yaml", thread).run(&APPLY).expect(0);
@@ -156,7 +163,7 @@ impl Tally {
 
 fn refusal(operation: &str) -> Action {
     let (code, body) = match operation {
-        "resolveHandle" | "uploadBlob" | "putRecord" | "applyWrites" | "deleteRecord" => {
+        "resolveHandle" | "uploadBlob" | "putRecord" | "applyWrites" | "deleteRecord" | "uploadVideo" => {
             (400, r#"{"error":"InvalidRequest","message":"no"}"#)
         }
         "token" => (400, r#"{"error":"invalid_grant","error_description":"no","log_id":"1"}"#),
@@ -169,7 +176,9 @@ fn refusal(operation: &str) -> Action {
 fn answers(operation: &str) -> Vec<Action> {
     let mut answers = vec![Action::CutBeforeRead, Action::EffectThenCut];
     // Questions change nothing, so that one answer is as bad as another.
-    if !matches!(operation, "status" | "creator_info" | "getRecord") {
+    const QUESTIONS: [&str; 6] =
+        ["status", "creator_info", "getRecord", "getServiceAuth", "getUploadLimits", "getJobStatus"];
+    if !QUESTIONS.contains(&operation) {
         answers.extend([
             Action::Status { code: 500, body: None },
             Action::EffectThenStatus { code: 502, body: None },
@@ -426,7 +435,7 @@ fn a_commit_that_the_power_cut_took_back_costs_no_second_post() {
 /// The key of a record is ours, so that nobody is ever asked.
 #[test]
 fn a_record_with_a_key_of_ours_is_never_lost_doubled_or_held() {
-    let tally = run_all(kinds(&[Flow::SkyText, Flow::SkyImages]));
+    let tally = run_all(kinds(&[Flow::SkyText, Flow::SkyImages, Flow::SkyVideo]));
     assert!(tally.cases > 200 && tally.killed > 150 && tally.held + tally.logins == 0, "{tally:?}");
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::reference::Strong;
+use super::video::Way;
 use crate::domain::publication::Checkpoint as Stored;
 use crate::domain::retry::ErrorKind;
 use crate::platform::Error;
@@ -33,6 +34,9 @@ pub(super) struct Checkpoint {
     /// Of the media uploaded so far, as the server named them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) blobs: Vec<Value>,
+    /// How the video gets there, once that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) video: Option<Way>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) frozen: Option<Frozen>,
     /// How often the server has thrown the blobs away.
@@ -88,6 +92,7 @@ impl Default for Checkpoint {
             quote: None,
             reply: None,
             blobs: Vec::new(),
+            video: None,
             frozen: None,
             losses: 0,
             deleted: 0,

@@ -4,10 +4,12 @@
 //! server that holds the account's posts. With an `endpoint` that is the same; otherwise the entryway names it, in the
 //! account's DID document, to whoever shows it the account's token.
 
+use jiff::Timestamp;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use super::types;
+use super::video::{self, VideoJob};
 use crate::domain::grant::Grant;
 use crate::domain::retry::ErrorKind;
 use crate::platform::error::{Error, foreign};
@@ -27,6 +29,10 @@ pub(super) mod operation {
     pub(in crate::platform::bluesky) const LIST_RECORDS: &str = "listRecords";
     pub(in crate::platform::bluesky) const PUT_RECORD: &str = "putRecord";
     pub(in crate::platform::bluesky) const APPLY_WRITES: &str = "applyWrites";
+    pub(in crate::platform::bluesky) const GET_SERVICE_AUTH: &str = "getServiceAuth";
+    pub(in crate::platform::bluesky) const GET_UPLOAD_LIMITS: &str = "getUploadLimits";
+    pub(in crate::platform::bluesky) const UPLOAD_VIDEO: &str = "uploadVideo";
+    pub(in crate::platform::bluesky) const GET_JOB_STATUS: &str = "getJobStatus";
     pub(in crate::platform::bluesky) const DELETE_RECORD: &str = "deleteRecord";
     /// No request at all.
     pub(in crate::platform::bluesky) const NOTHING: &str = "nothing";
@@ -80,10 +86,13 @@ impl Client {
         !self.replaced
     }
 
+    pub(super) fn is_local(&self) -> bool {
+        self.base.as_ref().is_ok_and(crate::platform::http::is_loopback)
+    }
+
     /// Where a post can be looked at. A server on this machine shows its own.
     pub(super) fn post_url(&self, did: &str, rkey: &str) -> String {
-        let is_local = self.base.as_ref().is_ok_and(crate::platform::http::is_loopback);
-        let app = if is_local { self.origin() } else { APP.to_owned() };
+        let app = if self.is_local() { self.origin() } else { APP.to_owned() };
         format!("{app}/profile/{did}/post/{rkey}")
     }
 
@@ -180,6 +189,70 @@ impl Client {
     ) -> Result<Value, Error> {
         let body = Body::Upload { part, content_type, content_range: None };
         self.write(session, operation::UPLOAD_BLOB, Effect::Harmless, body).await
+    }
+
+    /// The DID of the account's server, where it is known.
+    pub(super) fn audience(&self, server: Option<&str>) -> Option<String> {
+        let named = server.and_then(|server| Url::parse(server).ok());
+        let own = || self.base.clone().ok().filter(|_| self.replaced);
+        video::did_of_server(&named.or_else(own)?)
+    }
+
+    /// A ticket for one method at one audience.
+    pub(super) async fn get_service_auth(
+        &self,
+        session: Session<'_>,
+        (audience, method): (&str, &str),
+        until: Timestamp,
+    ) -> Result<Value, Error> {
+        let operation = operation::GET_SERVICE_AUTH;
+        let exp = until.as_second().to_string();
+        let query = [("aud", audience), ("lxm", method), ("exp", exp.as_str())];
+        let url = self.url(session.server, operation, "com.atproto.server.getServiceAuth", &query)?;
+        let (effect, bearer) = (Effect::Harmless, Some(&session.grant.access));
+        let call = Call { operation, effect, method: Method::GET, url, bearer, body: Body::None };
+        self.http.send(call, session.log, |reply| types::decode(operation, effect, reply)).await
+    }
+
+    /// Whether the video service takes more of the account's videos.
+    pub(super) async fn get_upload_limits(
+        &self,
+        session: Session<'_>,
+        ticket: &Secret,
+    ) -> Result<Value, Error> {
+        let (operation, effect) = (operation::GET_UPLOAD_LIMITS, Effect::Harmless);
+        let url = self.video_url(operation, &[])?;
+        let call =
+            Call { operation, effect, method: Method::GET, url, bearer: Some(ticket), body: Body::None };
+        self.http.send(call, session.log, |reply| types::decode(operation, effect, reply)).await
+    }
+
+    pub(super) async fn upload_video(
+        &self,
+        session: Session<'_>,
+        ticket: &Secret,
+        (did, name): (&str, &str),
+        part: upload::Part,
+    ) -> Result<VideoJob, Error> {
+        let (operation, effect) = (operation::UPLOAD_VIDEO, Effect::Harmless);
+        let url = self.video_url(operation, &[("did", did), ("name", name)])?;
+        let body = Body::Upload { part, content_type: "video/mp4", content_range: None };
+        let call = Call { operation, effect, method: Method::POST, url, bearer: Some(ticket), body };
+        self.http.send(call, session.log, |reply| video::decode(operation, reply)).await
+    }
+
+    /// Everybody may ask.
+    pub(super) async fn get_job_status(&self, session: Session<'_>, job: &str) -> Result<VideoJob, Error> {
+        let (operation, effect) = (operation::GET_JOB_STATUS, Effect::Harmless);
+        let url = self.video_url(operation, &[("jobId", job)])?;
+        let call = Call { operation, effect, method: Method::GET, url, bearer: None, body: Body::None };
+        self.http.send(call, session.log, |reply| video::decode(operation, reply)).await
+    }
+
+    /// At the video service; at the account's endpoint where it has one.
+    fn video_url(&self, operation: &'static str, query: &[(&str, &str)]) -> Result<Url, Error> {
+        let service = (!self.replaced).then_some(video::SERVICE);
+        self.url(service, operation, &format!("app.bsky.video.{operation}"), query)
     }
 
     /// One of the two requests that make a post public.

@@ -52,11 +52,10 @@ pub(super) fn check_video(report: &Report, span: Span, size: u64, video: &Video,
             .help("re-write it with `ffmpeg -i IN -c copy OUT.mp4`, or encode it as H.264");
     }
     let smaller = "encode it at a lower bit rate";
-    if size > VIDEO_BYTES_MAX || (size > BLOB_BYTES_MAX && !is_own_server) {
-        let max = if is_own_server { VIDEO_BYTES_MAX } else { BLOB_BYTES_MAX };
-        let message = format!("the video has {size} bytes, Bluesky's servers take {max}");
+    if size > VIDEO_BYTES_MAX {
+        let message = format!("the video has {size} bytes, Bluesky takes {VIDEO_BYTES_MAX}");
         report.error("media-too-large", span, message).help(smaller);
-    } else if size > BLOB_BYTES_MAX {
+    } else if size > BLOB_BYTES_MAX && is_own_server {
         let message = format!("the video has {size} bytes; most servers take {BLOB_BYTES_MAX} at most");
         report.warning("media-too-large", span, message).help(smaller);
     }

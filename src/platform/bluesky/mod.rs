@@ -35,6 +35,7 @@ mod stage;
 mod tests;
 mod tid;
 mod types;
+mod video;
 
 pub use options::options_schema;
 
@@ -46,12 +47,13 @@ pub struct Bluesky {
     account: Account,
     client: Client,
     files: upload::Files,
+    tickets: video::Tickets,
 }
 
 impl Bluesky {
     pub fn new(account: Account, http: Http) -> Bluesky {
         let client = Client::new(http, account.endpoint.as_ref().map(|url| url.value.as_str()));
-        Bluesky { account, client, files: upload::Files::default() }
+        Bluesky { account, client, files: upload::Files::default(), tickets: video::Tickets::default() }
     }
 
     fn handle(&self) -> &str {

@@ -277,6 +277,8 @@ fn requests(body: &Body, media: usize) -> u32 {
     let others = [&body.quote, &body.reply].into_iter().flatten();
     let looked_up = others.map(|other| 1 + usize::from(other.handle().is_some())).sum::<usize>();
     let mentioned: usize = body.texts().map(|text| facets::mentions(text).len()).sum();
-    let all = media + mentioned + looked_up + 1;
+    // By way of the video service; as a plain blob it takes one.
+    let by_service = if body.kind == Kind::Video { 3 } else { 0 };
+    let all = media + by_service + mentioned + looked_up + 1;
     u32::try_from(all).unwrap_or(u32::MAX)
 }

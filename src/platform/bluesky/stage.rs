@@ -3,7 +3,8 @@
 //! # Flow
 //!
 //! ```text
-//! getSession (without an endpoint) → listRecords (where asked for) → resolveHandle … → getRecord (quote, reply) → uploadBlob … → frozen → [putRecord]
+//! getSession (without an endpoint) → listRecords (where asked for) → resolveHandle … → getRecord (quote, reply) → uploadBlob … or a
+//! video's own way → frozen → [putRecord]
 //! ```
 //!
 //! # Once, by construction
@@ -17,12 +18,13 @@
 use serde_json::{Value, json};
 
 use super::Bluesky;
-use super::body::Body;
+use super::body::{Body, Kind};
 use super::checkpoint::{Checkpoint, Frozen, Parents};
 use super::client::{Session, operation, server_of};
 use super::limits::FROZEN_LIFE;
 use super::reference::{POST, Reference, Strong, is_did, uri};
 use super::types::{BLOB_NOT_FOUND, HANDLE_NOT_FOUND, text, unreadable};
+use super::video::Purpose;
 use super::{facets, media, record};
 use crate::domain::grant::Grant;
 use crate::domain::media::Medium;
@@ -31,7 +33,7 @@ use crate::domain::retry::ErrorKind;
 use crate::platform::error::foreign;
 use crate::platform::http::Effect;
 use crate::platform::upload::Expected;
-use crate::platform::{Error, Job, Sent, Staged};
+use crate::platform::{Error, Job, Sent, Staged, upload};
 
 /// How often media are uploaded again in one attempt because the server has thrown them away.
 const LOSSES_MAX: u32 = 2;
@@ -45,6 +47,10 @@ pub(super) enum Step {
     Quote,
     Reply,
     Blob(usize),
+    Ticket(Purpose),
+    VideoLimits,
+    VideoUpload,
+    VideoJob,
     Freeze,
     Ready,
 }
@@ -57,6 +63,10 @@ impl Step {
             Step::Person(_) => operation::RESOLVE_HANDLE,
             Step::Quote | Step::Reply => operation::GET_RECORD,
             Step::Blob(_) => operation::UPLOAD_BLOB,
+            Step::Ticket(_) => operation::GET_SERVICE_AUTH,
+            Step::VideoLimits => operation::GET_UPLOAD_LIMITS,
+            Step::VideoUpload => operation::UPLOAD_VIDEO,
+            Step::VideoJob => operation::GET_JOB_STATUS,
             Step::Freeze | Step::Ready => operation::NOTHING,
         }
     }
@@ -65,9 +75,13 @@ impl Step {
 impl Bluesky {
     pub(super) fn step(&self, job: &Job, body: &Body, checkpoint: &Checkpoint) -> Step {
         let uploaded = checkpoint.blobs.len();
+        let upload = || match body.kind {
+            Kind::Video => self.video_step(checkpoint, job.now),
+            Kind::Text | Kind::Images => Step::Blob(uploaded),
+        };
+        let is_whole = uploaded >= job.payload.media.len();
         if checkpoint.frozen.is_some() {
-            let is_whole = uploaded >= job.payload.media.len();
-            return if is_whole { Step::Ready } else { Step::Blob(uploaded) };
+            return if is_whole { Step::Ready } else { upload() };
         }
         if self.client.has_entryway() && checkpoint.server.is_none() {
             return Step::Server;
@@ -84,7 +98,7 @@ impl Bluesky {
         if body.reply.is_some() && checkpoint.reply.is_none() {
             return Step::Reply;
         }
-        if uploaded < job.payload.media.len() { Step::Blob(uploaded) } else { Step::Freeze }
+        if is_whole { Step::Freeze } else { upload() }
     }
 
     pub(super) async fn stage_step(&self, job: &Job, grant: &Grant) -> Result<Staged, Error> {
@@ -105,6 +119,10 @@ impl Bluesky {
             Step::Quote => after.quote = Some(self.ask_post(session, &body.quote, &after).await?.0),
             Step::Reply => after.reply = Some(self.ask_parents(session, &body.reply, &after).await?),
             Step::Blob(n) => after.blobs.push(self.upload(job, session, n).await?),
+            Step::Ticket(purpose) => self.ask_ticket(job, session, purpose).await?,
+            Step::VideoLimits => after.video = Some(self.ask_video_limits(job, session).await?),
+            Step::VideoUpload => self.upload_video(job, session, &mut after).await?,
+            Step::VideoJob => self.look_at_job(session, &mut after).await?,
             Step::Freeze | Step::Ready => {}
         }
         if self.step(job, &body, &after) == Step::Freeze {
@@ -117,7 +135,7 @@ impl Bluesky {
         }
         Ok(match self.step(job, &body, &after) {
             Step::Ready => Staged::Ready(after.store()),
-            _ => Staged::More(after.store()),
+            _ => self.staged(after),
         })
     }
 
@@ -188,18 +206,30 @@ impl Bluesky {
     /// What the server calls the blob goes into the record to the letter.
     async fn upload(&self, job: &Job, session: Session<'_>, n: usize) -> Result<Value, Error> {
         let operation = operation::UPLOAD_BLOB;
+        let (part, content_type, _) = self.part(operation, job, n).await?;
+        let size = part.length();
+        let reply = self.client.upload_blob(session, part, content_type).await?;
+        let blob = &reply["blob"];
+        if blob["$type"] != "blob" || !blob["ref"]["$link"].is_string() || blob["size"] != size {
+            return Err(unreadable(operation, Effect::Harmless, "it lacks the blob of this size"));
+        }
+        Ok(blob.clone())
+    }
+
+    /// A medium's bytes, their type, and a name that is theirs alone.
+    pub(super) async fn part(
+        &self,
+        operation: &'static str,
+        job: &Job,
+        n: usize,
+    ) -> Result<(upload::Part, &'static str, String), Error> {
         let Some(medium @ Medium::File { path, size, digest, stamp, .. }) = job.payload.media.get(n) else {
             let message = "the payload's medium is no file";
             return Err(Error::new(operation, ErrorKind::Local, "foreign-payload", message));
         };
         let expected = Expected { path: job.content.join(path), stamp: *stamp, digest: *digest };
         let part = self.files.open(operation, expected, (0, *size), job.progress.clone()).await?;
-        let reply = self.client.upload_blob(session, part, media::content_type(medium)).await?;
-        let blob = &reply["blob"];
-        if blob["$type"] != "blob" || !blob["ref"]["$link"].is_string() || blob["size"] != *size {
-            return Err(unreadable(operation, Effect::Harmless, "it lacks the blob of this size"));
-        }
-        Ok(blob.clone())
+        Ok((part, media::content_type(medium), format!("{}.mp4", digest.short())))
     }
 
     pub(super) async fn publish_once(&self, job: &Job, grant: &Grant) -> Result<Sent, Error> {
@@ -212,7 +242,7 @@ impl Bluesky {
         // What was never sent may be made anew; what was sent keeps its key for ever.
         if job.intended_at.is_none() && job.now.duration_since(frozen.at) > FROZEN_LIFE {
             let message = "it was staged so long ago that its media may be gone and its time is past";
-            let anew = Checkpoint { blobs: Vec::new(), frozen: None, ..checkpoint };
+            let anew = Checkpoint { blobs: Vec::new(), video: None, frozen: None, ..checkpoint };
             return Ok(Sent::Stale(anew.store(), Reason::new("stale", message)));
         }
         let session = Session { grant, server: checkpoint.server(), log: &job.log };
@@ -221,7 +251,7 @@ impl Bluesky {
             // The same bytes are the same blobs, so that the record stays as it is.
             Err(error) if error.code == BLOB_NOT_FOUND && checkpoint.losses < LOSSES_MAX => {
                 let losses = checkpoint.losses + 1;
-                let anew = Checkpoint { blobs: Vec::new(), losses, ..checkpoint.clone() };
+                let anew = Checkpoint { blobs: Vec::new(), video: None, losses, ..checkpoint.clone() };
                 return Ok(Sent::Stale(anew.store(), error.reason()));
             }
             reply => reply?,

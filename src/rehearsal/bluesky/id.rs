@@ -1,6 +1,6 @@
 //! DIDs, content identifiers and record keys.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -17,6 +17,11 @@ pub(super) fn did(account: &str) -> String {
 /// Of a blob, by the SHA-256 of its bytes: as everybody computes it.
 pub(super) fn blob_cid(sha256: &[u8]) -> String {
     format!("b{}", base32(&[&RAW, sha256].concat()))
+}
+
+/// A blob as records name it.
+pub(super) fn blob(cid: &str, mime_type: &str, size: u64) -> Value {
+    json!({ "$type": "blob", "ref": { "$link": cid }, "mimeType": mime_type, "size": size })
 }
 
 /// Of a record, as everybody computes it.

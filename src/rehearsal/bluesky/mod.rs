@@ -13,6 +13,7 @@ mod rules;
 mod session;
 #[cfg(test)]
 mod tests;
+mod video;
 
 use std::io;
 use std::sync::Arc;
@@ -54,6 +55,10 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
         ("POST", "com.atproto.repo.createRecord") => "createRecord",
         ("POST", "com.atproto.repo.applyWrites") => "applyWrites",
         ("POST", "com.atproto.repo.deleteRecord") => "deleteRecord",
+        ("GET", "com.atproto.server.getServiceAuth") => "getServiceAuth",
+        ("GET", "app.bsky.video.getUploadLimits") => "getUploadLimits",
+        ("POST", "app.bsky.video.uploadVideo") => "uploadVideo",
+        ("GET", "app.bsky.video.getJobStatus") => "getJobStatus",
         _ => "unknownMethod",
     }
 }
@@ -97,11 +102,12 @@ pub(super) async fn handle(
     let now = server.now();
     let (is_allowed, left, reset) = server.bluesky().take("all", 1, REQUESTS_MAX, REQUESTS_WINDOW_MS, now);
     let answer = match is_allowed {
-        true => answer(server, operation, parts, body).await,
+        true if operation == "uploadVideo" => video::upload(server, parts, body).await,
+        true => answer(server, operation, parts, body).await.map(|value| http::json(StatusCode::OK, &value)),
         false => Err(Refusal::new(429, "RateLimitExceeded", "Rate Limit Exceeded")),
     };
     let mut reply = match answer {
-        Ok(value) => http::json(StatusCode::OK, &value),
+        Ok(reply) => reply,
         Err(Refusal(status, code, message)) => error_reply(status, &code, &message),
     };
     let headers = reply.headers_mut();
@@ -143,6 +149,9 @@ async fn answer(server: &Arc<Server>, operation: &str, parts: &Parts, body: &mut
         "putRecord" => repo::put(&caller(server, parts)?, &input(&parts.headers, &bytes)?),
         "createRecord" => repo::create(&caller(server, parts)?, &input(&parts.headers, &bytes)?),
         "applyWrites" => repo::apply(&caller(server, parts)?, &input(&parts.headers, &bytes)?),
+        "getServiceAuth" => video::service_auth(&caller(server, parts)?, &query),
+        "getUploadLimits" => video::limits(server, parts),
+        "getJobStatus" => video::status(server, &query),
         "deleteRecord" => repo::delete(&caller(server, parts)?, &input(&parts.headers, &bytes)?),
         _ => Err(Refusal::new(501, "MethodNotImplemented", "Method Not Implemented")),
     }

@@ -12,6 +12,7 @@ use super::super::settings::AccountSetup;
 use super::super::store::Store;
 use super::id;
 use super::rules::POST;
+use super::video::Job;
 
 const FILE: &str = "bluesky.json";
 /// More than anybody rehearses.
@@ -39,6 +40,8 @@ pub(super) struct Kept {
     /// By their CIDs.
     pub(super) blobs: BTreeMap<String, Blob>,
     pub(super) writes: Vec<Write>,
+    #[serde(default)]
+    pub(super) videos: Vec<Job>,
     pub(super) count: u64,
 }
 
@@ -127,6 +130,12 @@ impl Model {
             window.1 += cost;
         }
         (is_enough, max - window.1, window.0 + length)
+    }
+
+    /// What is left of a window.
+    pub(super) fn left(&self, name: &str, max: u32, length: i64, now: i64) -> u32 {
+        let open = self.windows.get(name).filter(|window| now < window.0 + length);
+        max.saturating_sub(open.map_or(0, |window| window.1))
     }
 
     /// Sets a record, and lists it if it is a post that was not there like this.

@@ -235,6 +235,62 @@ async fn a_blob_is_known_by_its_bytes_and_must_fit_where_it_is_named() {
     assert_eq!(std::fs::read(&media[0].path).unwrap(), b"jpeg bytes");
 }
 
+#[tokio::test]
+async fn a_video_needs_a_ticket_for_its_audience_and_becomes_a_blob_in_time() {
+    let world = world().await;
+    let base = world.rehearsal.base_url().to_owned();
+    let own = format!("did:web:{}", base.trim_start_matches("http://").replace(':', "%3A"));
+    let ticket = async |audience: &str, method: &str, exp: i64| {
+        let exp = exp.to_string();
+        let query = [("aud", audience), ("lxm", method), ("exp", exp.as_str())];
+        let url = reqwest::Url::parse_with_params(&world.url("server.getServiceAuth"), query).unwrap();
+        world.send(world.http.get(url).bearer_auth(world.session["accessJwt"].as_str().unwrap())).await
+    };
+    let soon = START / 1_000 + 600;
+    assert_eq!(
+        error(&ticket(&own, "com.atproto.repo.uploadBlob", soon + HOUR).await),
+        (400, "BadExpiration")
+    );
+    let token = async |audience: &str, method: &str| {
+        ticket(audience, method, soon).await.1["token"].as_str().unwrap().to_owned()
+    };
+    let good = token(&own, "com.atproto.repo.uploadBlob").await;
+    let wide = token("did:web:bsky.social", "com.atproto.repo.uploadBlob").await;
+    let limits = token("did:web:video.bsky.app", "app.bsky.video.getUploadLimits").await;
+    let at = |method: &str| format!("{base}/xrpc/app.bsky.video.{method}");
+    let ask = world.http.get(at("getUploadLimits")).bearer_auth(&limits);
+    assert_eq!(world.send(ask).await.1["canUpload"], true);
+    assert_eq!(world.send(world.http.get(at("getUploadLimits")).bearer_auth(&good)).await.0, 401);
+    let upload = async |token: &str, did: &str, bytes: &'static [u8]| {
+        let url = format!("{}?did={did}&name=a.mp4", at("uploadVideo"));
+        let request = world.http.post(url).bearer_auth(token).header("content-type", "video/mp4");
+        world.send(request.body(bytes)).await
+    };
+    let (did, film) = (world.did(), b"....ftypisom a film");
+    for (token, did) in [(&wide, did.as_str()), (&limits, &did), (&good, "did:plc:other")] {
+        assert_eq!(error(&upload(token, did, film).await), (401, "AuthenticationRequired"));
+    }
+    let job = upload(&good, &did, film).await.1;
+    let look = async |job: &Value| {
+        let url = format!("{}?jobId={}", at("getJobStatus"), job["jobId"].as_str().unwrap());
+        world.send(world.http.get(url)).await.1["jobStatus"].clone()
+    };
+    assert_eq!((&job["state"], &look(&job).await["blob"]), (&json!("JOB_STATE_ENCODING"), &Value::Null));
+    let text = upload(&good, &did, b"no film at all").await.1;
+    world.clock.fetch_add(1_000, Ordering::SeqCst);
+    let done = look(&job).await;
+    assert_eq!(
+        (&done["state"], &done["blob"]["mimeType"]),
+        (&json!("JOB_STATE_COMPLETED"), &json!("video/mp4"))
+    );
+    assert_eq!(look(&text).await["error"], "validation_failure");
+    let again = upload(&good, &did, film).await;
+    assert_eq!((error(&again), &again.1["jobId"]), ((409, "already_exists"), &job["jobId"]));
+    let mut with_video = record("x");
+    with_video["embed"] = json!({ "$type": "app.bsky.embed.video", "video": done["blob"] });
+    assert_eq!(world.post("repo.putRecord", &world.put(RKEY, with_video, None)).await.0, 200);
+}
+
 /// Whoever sends too much is told at once, and before the body.
 #[tokio::test]
 async fn a_blob_that_is_too_large_is_refused_before_it_is_read() {
