@@ -179,7 +179,7 @@ fn look_back(loaded: &Loaded, arguments: &Arguments) -> Option<SignedDuration> {
 
 /// The commits of what is about to start. Where nothing is, git is not asked: its start would take as long as the plan.
 fn commits(workspace: &Workspace, plan: &Plan) -> BTreeMap<String, Commit> {
-    let starts = plan.changes.iter().filter(|c| matches!(c.action, Action::Publish | Action::Replace));
+    let starts = plan.acting().filter(|c| c.action != Action::Continue);
     let manifests: BTreeSet<&str> = starts.map(|change| change.path.as_str()).collect();
     if manifests.is_empty() {
         return BTreeMap::new();
