@@ -1,14 +1,12 @@
 //! `gitcast apply`: make the platforms agree with the manifests.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -16,6 +14,7 @@ use super::decisions;
 use super::error::Failure;
 use super::exit::Exit;
 use super::notices;
+use super::pass::Pass;
 use super::plan::{self, Gates, PlanFile};
 use super::rehearsal::Rehearsing;
 use super::runtime::{self, Stop};
@@ -23,18 +22,14 @@ use super::status;
 use super::text;
 use super::ui::{self, Reporter};
 use super::workspace::{Book, Workspace};
-use crate::content::commit;
-use crate::domain::commit::Commit;
-use crate::domain::grant::GrantRecord;
 use crate::domain::ids::ContentDigest;
 use crate::domain::pause::pause_of;
 use crate::domain::plan::{Action, Plan, Planned};
 use crate::domain::publication::{Publication, State};
 use crate::domain::resolution::Decided;
 use crate::ledger::Ledger;
-use crate::ledger::vault::Vault;
 use crate::reconcile::desired::Loaded;
-use crate::reconcile::execute::{Engine, Summary, Until, execute};
+use crate::reconcile::execute::{Summary, Until, execute};
 
 /// A plan file is not larger than this.
 const PLAN_BYTES_MAX: u64 = 256 << 20;
@@ -92,7 +87,7 @@ async fn reconcile(
     let stand_in = rehearsing.map(Rehearsing::stand_in);
     let mut loaded = tokio::task::block_in_place(|| workspace.load(stand_in))?;
     plan::report_diagnostics(workspace, &loaded)?;
-    let (actor, project) = (workspace.actor("apply"), loaded.project.clone());
+    let project = loaded.project.clone();
     if project.is_none() {
         if workspace.global.json {
             let nothing = Plan { changes: Vec::new() };
@@ -101,25 +96,20 @@ async fn reconcile(
         return Ok(Exit::Error);
     }
     workspace.check_selectors(&loaded, book)?;
-    let mut ledger = workspace.write_ledger(book, project.as_ref(), "apply", arguments.new_ledger)?;
+    let ledger = workspace.write_ledger(book, project.as_ref(), "apply", arguments.new_ledger)?;
     let mut stop = stop.begin_work();
-    let vault = workspace.vault(book, &ledger)?;
-    if let Some(rehearsing) = rehearsing {
-        rehearsing.log_in(&mut ledger, &vault, &loaded, workspace.clock.now(), &actor)?;
-    }
-    let now = workspace.clock.now();
-    let decided = decisions::make(workspace, &mut loaded, Some(&ledger), (now, &actor))?;
+    let pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("apply", &arguments.gates), rehearsing)?;
+    let (plan, decided, now) = (&pass.plan, &pass.decided, pass.now);
     if !decided.diagnostics.is_empty() {
         plan::report(workspace, &decided.diagnostics)?;
     }
-    let plan = plan::make(workspace, &loaded, Some(&ledger), &decided, &arguments.gates)?;
     let zone = plan::zone(&loaded);
     // What is blocking is said by the run itself.
-    let (notices, _) = notices::notices(Some(&ledger), &loaded, now, &zone)?;
+    let (notices, _) = notices::notices(Some(&pass.ledger), &loaded, now, &zone)?;
     let soon = notices.iter().filter(|notice| !notice.is_blocking && rehearsing.is_none());
     soon.for_each(|notice| ui::tell(&notice.line(workspace.palette)));
     let shown =
-        decisions::describe(&decided, workspace.palette) + &plan::describe(&plan, workspace.palette, &zone);
+        decisions::describe(decided, workspace.palette) + &plan::describe(plan, workspace.palette, &zone);
     // With --json stdout carries the document alone, but whoever is asked must see the plan.
     if workspace.global.json {
         ui::tell(&shown)
@@ -127,37 +117,22 @@ async fn reconcile(
         ui::print(&shown)
     }
     // Before anybody is asked: by the time of the answer something else may be committed.
-    let commits = tokio::task::block_in_place(|| commits(workspace, &plan));
-    if let Some(exit) = approve(workspace, arguments, &plan, &mut stop).await? {
+    let commits = tokio::task::block_in_place(|| pass.commits(workspace));
+    if let Some(exit) = approve(workspace, arguments, plan, &mut stop).await? {
         if workspace.global.json {
-            let (recorded, summary) = (ledger.publications()?, Summary::default());
-            print_document(&plan, &recorded, &loaded, &summary, exit, Some((&decided, now)));
+            let (recorded, summary) = (pass.ledger.publications()?, Summary::default());
+            print_document(plan, &recorded, &loaded, &summary, exit, Some((decided, now)));
         }
         return Ok(exit);
     }
-    can_open_logins(&ledger, &vault, &plan)?;
-    ledger.append(now, &actor, &decided.events)?;
     let deadline = workspace
         .clock
         .now()
         .checked_add(arguments.max_wait)
         .map_err(|_| Failure::usage("--max-wait is too long"))?;
-    let platforms = loaded.platforms.iter().map(|(name, platform)| (name.clone(), Arc::clone(platform)));
-    let mut engine = Engine {
-        ledger,
-        vault,
-        clock: workspace.clock.clone(),
-        actor,
-        content: workspace.content.clone(),
-        look_back: look_back(&loaded, arguments),
-        pauses: decided.pauses.clone(),
-        platforms: platforms
-            .filter(|(name, _)| workspace.may_send(&loaded, name))
-            .collect::<BTreeMap<_, _>>(),
-        commits,
-    };
+    let (mut engine, plan, decided) = pass.begin(workspace, &loaded, &arguments.gates, commits)?;
     let mut reporter = Reporter::new(workspace.palette, zone.clone());
-    let until = Until { deadline, stop };
+    let until = Until::settled(deadline, stop);
     let mut summary =
         execute(&mut engine, &plan, &loaded.desired, until, &mut |notice| reporter.notice(&notice)).await?;
     drop(reporter);
@@ -169,23 +144,6 @@ async fn reconcile(
         ui::tell(&rehearsing.way_to_the_feed());
     }
     Ok(exit)
-}
-
-/// A post that was due longer ago than `max_age` is never published, so that nothing older can be one of ours.
-fn look_back(loaded: &Loaded, arguments: &Arguments) -> Option<SignedDuration> {
-    let policy = loaded.project.as_ref().map(|project| project.policy).unwrap_or_default();
-    (!arguments.gates.overrides().allow_duplicates).then_some(policy.max_age)
-}
-
-/// The commits of what is about to start. Where nothing is, git is not asked: its start would take as long as the plan.
-fn commits(workspace: &Workspace, plan: &Plan) -> BTreeMap<String, Commit> {
-    let starts = plan.acting().filter(|c| c.action != Action::Continue);
-    let manifests: BTreeSet<&str> = starts.map(|change| change.path.as_str()).collect();
-    if manifests.is_empty() {
-        return BTreeMap::new();
-    }
-    let manifests: Vec<&str> = manifests.into_iter().collect();
-    commit::commits((&workspace.root, &workspace.content), &manifests, |name| std::env::var_os(name))
 }
 
 /// Whether to go on. `None`: yes.
@@ -228,21 +186,6 @@ async fn approve(
     }
     ui::tell("Nothing was done.");
     Ok(Some(Exit::Error))
-}
-
-/// A login that is there and does not open means another key or a changed ledger: nothing is published then.
-fn can_open_logins(ledger: &Ledger, vault: &Vault, plan: &Plan) -> Result<(), Failure> {
-    let accounts: BTreeSet<_> = plan.acting().map(|change| &change.account).collect();
-    for account in accounts {
-        if let Some(record) = ledger.grant(account)?.filter(GrantRecord::has_tokens) {
-            vault.open(&record).map_err(|error| {
-                Failure::from(error)
-                    .hint("restore state/key, or set GITCAST_KEY to the key that sealed them")
-                    .hint(format!("or log in again: gitcast auth import {account} FILE"))
-            })?;
-        }
-    }
-    Ok(())
 }
 
 fn read_plan(path: &PathBuf) -> Result<ContentDigest, Failure> {

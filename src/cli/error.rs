@@ -30,6 +30,11 @@ impl Failure {
         Failure::new(Exit::Usage, message)
     }
 
+    /// Whether trying again cannot help: a person has to do something first.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self.exit, Exit::Ledger | Exit::Usage)
+    }
+
     pub(super) fn cause(mut self, error: &dyn StdError) -> Failure {
         let mut next = Some(error);
         while let Some(error) = next {

@@ -17,6 +17,7 @@ mod log;
 mod memory;
 mod moment;
 mod notices;
+mod pass;
 mod pause;
 mod plan;
 mod rehearsal;
@@ -28,9 +29,11 @@ mod schema;
 mod settled;
 mod show;
 mod status;
+mod supervisor;
 pub mod text;
 mod ui;
 mod validate;
+mod watch;
 mod workspace;
 
 use std::ffi::OsString;
@@ -125,6 +128,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Make the platforms agree with the manifests
     Apply(apply::Arguments),
+    /// Make them agree, and keep it so: after each change, at each due time, until stopped
+    Watch(watch::Arguments),
     /// Show what is recorded
     Status(status::Arguments),
     /// Show what happened
@@ -184,6 +189,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Validate(arguments) => validate::run(&workspace, &arguments),
         Command::Plan(arguments) => plan::run(&workspace, &arguments),
         Command::Apply(arguments) => apply::run(&workspace, &arguments),
+        Command::Watch(arguments) => watch::run(&workspace, &arguments),
         Command::Status(arguments) => status::run(&workspace, &arguments),
         Command::Log(arguments) => log::run(&workspace, &arguments),
         Command::Show(arguments) => show::run(&workspace, &arguments),

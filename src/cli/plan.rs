@@ -266,7 +266,7 @@ pub(super) fn describe(plan: &Plan, palette: Palette, zone: &TimeZone) -> String
     out + &totals(plan) + "\n"
 }
 
-fn describe_change(change: &Planned, palette: Palette, zone: &TimeZone) -> String {
+pub(super) fn describe_change(change: &Planned, palette: Palette, zone: &TimeZone) -> String {
     let sigil = change.action.sigil().to_string();
     let sigil = match change.action {
         Action::Publish | Action::Replace | Action::Continue | Action::Edit => palette.good(&sigil),
@@ -304,7 +304,7 @@ fn describe_change(change: &Planned, palette: Palette, zone: &TimeZone) -> Strin
     out
 }
 
-fn totals(plan: &Plan) -> String {
+pub(super) fn totals(plan: &Plan) -> String {
     const WORDS: [(&str, &[Action]); 10] = [
         ("to publish", &[Action::Publish, Action::Replace]),
         ("to continue", &[Action::Continue]),

@@ -12,3 +12,4 @@ pub mod scan;
 mod tests;
 pub mod unchanged;
 mod walk;
+pub mod watch;

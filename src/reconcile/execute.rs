@@ -90,11 +90,21 @@ pub struct Summary {
     pub interrupted: bool,
 }
 
-/// When to give up waiting, and the sign to stop.
+/// When to give up waiting, and the signs to end sooner.
 #[derive(Debug, Clone)]
 pub struct Until {
     pub deadline: Timestamp,
+    /// End at once: what is in flight has some seconds.
     pub stop: watch::Receiver<bool>,
+    /// Start nothing more, and end when what is in flight is answered: there is another plan to make.
+    pub enough: watch::Receiver<bool>,
+}
+
+impl Until {
+    /// Nothing but the deadline and a stop ends it.
+    pub fn settled(deadline: Timestamp, stop: watch::Receiver<bool>) -> Until {
+        Until { deadline, stop, enough: watch::channel(false).1 }
+    }
 }
 
 /// Works on everything that the plan acts on until it is settled, or only waiting beyond the deadline is left.
@@ -170,14 +180,14 @@ impl Pace {
 
 impl Run<'_> {
     async fn until_settled(mut self, mut until: Until) -> Result<Summary, ledger::Error> {
-        let mut listening = true;
+        let (mut listening, mut may_be_enough) = (true, true);
         let mut pace = Pace::begin(self.engine.clock.now());
         while !*until.stop.borrow() {
             if let Some(back) = pace.put_back(self.engine.clock.now()) {
                 self.move_appointments(back);
                 until.deadline = until.deadline.saturating_sub(back).unwrap_or(Timestamp::MIN);
             }
-            let wake = self.start_all()?;
+            let wake = if *until.enough.borrow() { None } else { self.start_all()? };
             let now = self.engine.clock.now();
             if self.tasks.is_empty() && wake.is_none_or(|at| at > until.deadline) {
                 return Ok(self.summary);
@@ -188,6 +198,7 @@ impl Run<'_> {
                 () = tokio::time::sleep(sleep), if wake.is_some() => {}
                 // Once nobody is left who could ask for a stop, there is nothing to listen to.
                 changed = until.stop.changed(), if listening => listening = changed.is_ok(),
+                changed = until.enough.changed(), if may_be_enough => may_be_enough = changed.is_ok(),
             }
         }
         self.stop().await

@@ -7,6 +7,7 @@ pub mod inquiry;
 pub mod lane;
 pub mod outcome;
 mod pace;
+pub mod wake;
 
 use std::time::Duration;
 

@@ -146,7 +146,7 @@ async fn ask_all(
     result: &mut Renewed,
 ) -> Result<Vec<(AccountName, Answered)>, Failure> {
     let stop = runtime::listen_for_stop();
-    let until = Until { deadline: Timestamp::MIN, stop: stop.clone() };
+    let until = Until::settled(Timestamp::MIN, stop.clone());
     let mut reporter = Reporter::new(workspace.palette, plan::zone(loaded));
     execute::renew(engine, false, until, &mut |notice| reporter.notice(&notice)).await?;
     let base = loaded.project.as_ref().and_then(|project| project.media_base_url.as_ref());

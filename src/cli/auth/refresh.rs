@@ -50,7 +50,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         platforms,
     };
     let summary = runtime::start()?.block_on(async {
-        let until = Until { deadline: Timestamp::MIN, stop: runtime::listen_for_stop() };
+        let until = Until::settled(Timestamp::MIN, runtime::listen_for_stop());
         let mut reporter = Reporter::new(workspace.palette, zone(&loaded));
         renew(&mut engine, arguments.force, until, &mut |notice| reporter.notice(&notice)).await
     })?;

@@ -339,7 +339,7 @@ impl World {
         let mut engine = self.engine();
         let plan = self.plan(&engine);
         let deadline = self.clock.now() + SignedDuration::from_mins(minutes);
-        execute(&mut engine, &plan, &self.desired, Until { deadline, stop }, &mut |_| {}).await
+        execute(&mut engine, &plan, &self.desired, Until::settled(deadline, stop), &mut |_| {}).await
     }
 
     /// `post state`, by post.
@@ -549,6 +549,31 @@ async fn a_tombstone_takes_the_post_away_step_by_step() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_has_done_enough_ends_with_what_is_in_flight() {
+    let mut world = World::new([("a", Fake::default()), ("b", Fake::default())]);
+    world.desired = vec![desired("a", "p", ""), desired("b", "q", "")];
+    let (enough, sign) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::time::sleep(TAKES / 2).await;
+        enough.send(true).expect("listened to");
+    });
+    let mut engine = world.engine();
+    let plan = world.plan(&engine);
+    let until = Until { enough: sign, ..Until::settled(start() + LIFE, watch::channel(false).1) };
+    let summary = execute(&mut engine, &plan, &world.desired, until, &mut |_| {}).await.expect("fine");
+    drop(engine);
+    assert!(!summary.interrupted);
+    assert_eq!(
+        world.states(),
+        ["p staged", "q staged"],
+        "each answer is recorded, and nothing else is begun"
+    );
+    world.run(10).await;
+    assert_eq!(world.states(), ["p published", "q published"]);
+    assert_eq!(world.fake("a").seen(), ["stage p", "publish p"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_never_arrives_is_not_sent_for_ever() {
     let fake = Fake::default();
     let absent = || Ok(Observation::Absent(Some(json!(1)), Reason::new("absent", "not there")));
@@ -642,7 +667,7 @@ async fn a_new_login_that_the_ledger_cannot_take_is_kept_and_taken_up() {
     let world = World::one(Fake { spoils_ledger: true, ..Fake::default() });
     tokio::time::advance(Duration::from_secs(2 * 3_600 + 1)).await;
     let (mut engine, told) = (world.engine(), Mutex::new(String::new()));
-    let until = Until { deadline: world.clock.now(), stop: watch::channel(false).1 };
+    let until = Until::settled(world.clock.now(), watch::channel(false).1);
     let mut tell = |notice: Notice<'_>| {
         if let Notice::Login { message, .. } = notice {
             told.lock().expect("lock").push_str(message);
@@ -675,7 +700,7 @@ async fn without_room_for_the_new_login_the_refresh_token_is_not_sent() {
     // A folder in the way of the file.
     std::fs::create_dir(world.folder.path().join("ledger.db.rescue.a")).expect("folder");
     let mut engine = world.engine();
-    let until = Until { deadline: world.clock.now(), stop: watch::channel(false).1 };
+    let until = Until::settled(world.clock.now(), watch::channel(false).1);
     assert!(renew(&mut engine, false, until, &mut |_| {}).await.is_err());
     assert!(world.fake("a").seconds("refresh").is_empty());
 }
@@ -748,7 +773,7 @@ async fn without_a_commit_nothing_is_sent() {
     let plan = world.plan(&engine);
     engine.ledger = Ledger::open_read(&world.path()).expect("ledger");
     let deadline = world.clock.now() + SignedDuration::from_mins(10);
-    let until = Until { deadline, stop: watch::channel(false).1 };
+    let until = Until::settled(deadline, watch::channel(false).1);
     let result = execute(&mut engine, &plan, &world.desired, until, &mut |_| {}).await;
     assert!(matches!(result, Err(ledger::Error::ReadOnly)), "{result:?}");
     tokio::time::sleep(TAKES * 100).await;

@@ -354,7 +354,7 @@ impl World {
         // A moment for what needs no waiting, as when a CI job is not given any time.
         let max_wait = if waits { MAX_WAIT } else { SignedDuration::ZERO };
         let (_stop, stopped) = tokio::sync::watch::channel(false);
-        let until = Until { deadline: self.now() + max_wait, stop: stopped };
+        let until = Until::settled(self.now() + max_wait, stopped);
         let watch = Arc::clone(&self.watch);
         let mut notify = |notice: Notice<'_>| {
             if matches!(notice, Notice::Changed { .. }) && watch.passes(Place::AfterCommit) {

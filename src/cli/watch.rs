@@ -1,0 +1,433 @@
+//! `gitcast watch`: `apply` for ever. A pass after each change of content, at each appointment, and now and then; between
+//! passes nothing is asked, read or held, so that other commands get at the ledger.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch::{self, Receiver, Sender};
+
+use super::error::Failure;
+use super::exit::Exit;
+use super::pass::Pass;
+use super::plan::{self, Gates};
+use super::rehearsal::Rehearsing;
+use super::runtime;
+use super::supervisor::Supervisor;
+use super::ui::{self, Reporter};
+use super::workspace::{Book, Workspace};
+use super::{decisions, notices};
+use crate::content::watch::{Watch, git_lock};
+use crate::domain::diagnostic::Diagnostic;
+use crate::domain::ids::{AccountName, PostId};
+use crate::domain::media::Medium;
+use crate::domain::plan::{Action, Plan, Planned};
+use crate::ledger::Ledger;
+use crate::reconcile::desired::Loaded;
+use crate::reconcile::execute::{Until, execute};
+use crate::reconcile::wait_between;
+use crate::reconcile::wake::wake_at;
+
+/// Content is read once nothing has changed for this long, so that a file that is being saved is whole.
+const QUIET: Duration = Duration::from_millis(100);
+/// Where it never is quiet, it is read all the same after this long; and where git never ends.
+const QUIET_MAX: Duration = Duration::from_secs(30);
+/// A medium that changed later than this ago may be half there: large files take their time.
+const MEDIA_QUIET: Duration = Duration::from_secs(2);
+/// Waits for a platform that are shorter than this keep the ledger open.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long the time of day is not looked at.
+const NAP_MAX: Duration = Duration::from_secs(20);
+/// After a pass that failed.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// Below `state/`: asks for a pass, as SIGHUP does.
+const RECONCILE_NOW: &str = "reconcile-now";
+/// The ledger's marker: it changes with each thing that is recorded, by whomever.
+const MARKER: &str = "head";
+/// How many changes are told one by one in a pass.
+const TOLD_MAX: usize = 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Run against the stand-in platforms, with accounts logged in and a ledger of its own
+    #[arg(long)]
+    rehearse: bool,
+    /// Make one pass and end
+    #[arg(long)]
+    once: bool,
+    /// A pass at least this often, whether or not anything seems to have changed
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = super::duration)]
+    resync: Duration,
+    #[command(flatten)]
+    gates: Gates,
+}
+
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
+    if !arguments.rehearse {
+        workspace.refuse_now()?;
+    }
+    let runtime = runtime::start()?;
+    runtime.block_on(async {
+        let stop = runtime::listen_for_stop();
+        let rehearsing = match arguments.rehearse {
+            true => Some(Rehearsing::start(workspace).await?),
+            false => None,
+        };
+        let mut watching = Watching::new(workspace, arguments, rehearsing.as_ref(), stop);
+        let exit = watching.until_stopped().await;
+        if let Some(rehearsing) = rehearsing {
+            rehearsing.stop().await;
+        }
+        exit
+    })
+}
+
+/// Counts what happens; whoever waits sees that the number is another one.
+type Events = (Sender<u64>, Receiver<u64>);
+
+struct Watching<'a> {
+    workspace: &'a Workspace,
+    arguments: &'a Arguments,
+    rehearsing: Option<&'a Rehearsing>,
+    stop: Receiver<bool>,
+    /// Content has changed, or somebody asks for a pass.
+    content: Events,
+    /// Something below `state/` has changed.
+    state: Events,
+    watches: Vec<Watch>,
+    /// The marker as the last pass left it.
+    marker: Option<Vec<u8>>,
+    /// The stand-in's accounts are logged in once.
+    is_logged_in: bool,
+    told: Told,
+    supervisor: Supervisor,
+}
+
+/// What was told already, and is told again only when it changes.
+#[derive(Default)]
+struct Told {
+    diagnostics: Vec<Diagnostic>,
+    changes: BTreeMap<(PostId, AccountName), (Action, String)>,
+    totals: String,
+    logins: Vec<String>,
+    failure: String,
+    unwatched: String,
+}
+
+/// How a pass ended.
+struct Passed {
+    /// When there is something to do again.
+    next_at: Timestamp,
+    exit: Exit,
+}
+
+impl<'a> Watching<'a> {
+    fn new(
+        workspace: &'a Workspace,
+        arguments: &'a Arguments,
+        rehearsing: Option<&'a Rehearsing>,
+        stop: Receiver<bool>,
+    ) -> Watching<'a> {
+        Watching {
+            workspace,
+            arguments,
+            rehearsing,
+            stop,
+            content: watch::channel(0),
+            state: watch::channel(0),
+            watches: Vec::new(),
+            marker: None,
+            is_logged_in: false,
+            told: Told::default(),
+            supervisor: Supervisor::of_environment(),
+        }
+    }
+
+    async fn until_stopped(&mut self) -> Result<Exit, Failure> {
+        self.listen_for_hangup();
+        let mut exit = Exit::Converged;
+        while !*self.stop.borrow() {
+            self.watch_folders();
+            self.content.1.borrow_and_update();
+            // It was asked for before this pass, which is what was asked for.
+            let _ = std::fs::remove_file(self.workspace.state.join(RECONCILE_NOW));
+            let now = self.workspace.clock.now();
+            let next_at = match self.pass().await {
+                Ok(passed) => {
+                    self.told.failure.clear();
+                    exit = passed.exit;
+                    passed.next_at
+                }
+                Err(failure) if self.arguments.once || failure.is_final() => return Err(failure),
+                Err(failure) => {
+                    self.tell_failure(&failure);
+                    now.saturating_add(RETRY_AFTER).unwrap_or(Timestamp::MAX)
+                }
+            };
+            self.marker = self.read_marker();
+            self.supervisor.ready();
+            if self.arguments.once {
+                return Ok(exit);
+            }
+            self.wait(next_at).await;
+        }
+        self.supervisor.stopping();
+        // It was asked to end, and has left nothing behind.
+        Ok(Exit::Converged)
+    }
+
+    /// SIGHUP asks for a pass.
+    fn listen_for_hangup(&self) {
+        let asked = self.content.0.clone();
+        if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+            tokio::spawn(async move {
+                while hangup.recv().await.is_some() {
+                    asked.send_modify(|count| *count += 1);
+                }
+            });
+        }
+    }
+
+    /// Watches the folders that are there now. Without, a pass is made now and then.
+    fn watch_folders(&mut self) {
+        if self.watches.len() == 2 && self.watches.iter().all(Watch::is_current) {
+            return;
+        }
+        self.watches.clear();
+        let folders = [(&self.workspace.content, &self.content.0), (&self.workspace.state, &self.state.0)];
+        for (folder, events) in folders {
+            let events = events.clone();
+            // A ledger's folder comes with the ledger.
+            if !folder.exists() {
+                continue;
+            }
+            match Watch::start(folder, move || events.send_modify(|count| *count += 1)) {
+                Ok(watch) => self.watches.push(watch),
+                Err(why) if self.told.unwatched != why => {
+                    let every = self.arguments.resync.as_secs();
+                    ui::tell(&format!(
+                        "{} {} cannot be watched ({why}): looking every {every} s",
+                        self.workspace.palette.notable("warning:"),
+                        folder.display(),
+                    ));
+                    self.told.unwatched = why;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Until there is something to do. The time of day is looked at now and then, as the machine may have slept.
+    async fn wait(&mut self, next_at: Timestamp) {
+        loop {
+            let wait = wait_between(self.workspace.clock.now(), next_at);
+            if wait.is_zero() {
+                return;
+            }
+            tokio::select! {
+                _ = self.stop.changed() => return,
+                _ = self.content.1.changed() => return quiet(&self.content.0, &self.workspace.content).await,
+                _ = self.state.1.changed() => {
+                    if self.is_asked() { return; }
+                }
+                () = self.supervisor.pause(wait.min(NAP_MAX)) => {}
+            }
+        }
+    }
+
+    /// Whether another process has recorded something, or a file asks for a pass.
+    fn is_asked(&self) -> bool {
+        self.workspace.state.join(RECONCILE_NOW).exists() || self.read_marker() != self.marker
+    }
+
+    fn read_marker(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.workspace.state.join(MARKER)).ok()
+    }
+
+    async fn pass(&mut self) -> Result<Passed, Failure> {
+        let (workspace, arguments) = (self.workspace, self.arguments);
+        let book = Book::of(arguments.rehearse);
+        let stand_in = self.rehearsing.map(Rehearsing::stand_in);
+        let mut loaded = tokio::task::block_in_place(|| workspace.load(stand_in))?;
+        self.tell_diagnostics(&loaded)?;
+        let latest = later(workspace.clock.now(), arguments.resync);
+        let verdict = workspace.verdict(&loaded.diagnostics);
+        if loaded.project.is_none() {
+            return Ok(Passed { next_at: latest, exit: verdict });
+        }
+        workspace.check_selectors(&loaded, book)?;
+        let ledger = workspace.write_ledger(book, loaded.project.as_ref(), "watch", false)?;
+        let gates = &arguments.gates;
+        let newcomers = self.rehearsing.filter(|_| !std::mem::replace(&mut self.is_logged_in, true));
+        let mut pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("watch", gates), newcomers)?;
+        self.tell_plan(&pass, &loaded)?;
+        let unsettled = leave_unsettled(&mut pass.plan, &loaded);
+        let commits = tokio::task::block_in_place(|| pass.commits(workspace));
+        let refused = plan::gates(&pass.plan);
+        let (mut engine, plan, _) = pass.begin(workspace, &loaded, gates, commits)?;
+        let zone = plan::zone(&loaded);
+        let mut reporter = Reporter::new(workspace.palette, zone);
+        let (sender, enough) = watch::channel(false);
+        let until =
+            Until { deadline: later(workspace.clock.now(), WAIT_MAX), stop: self.stop.clone(), enough };
+        let changes = self.content.1.clone();
+        let due_at = wake_at(workspace.clock.now(), (&plan, &[]), &BTreeMap::new(), Timestamp::MAX);
+        let interruption = interrupt(sender, changes, wait_between(workspace.clock.now(), due_at));
+        let summary = {
+            let mut notify = |notice: crate::reconcile::execute::Notice<'_>| reporter.notice(&notice);
+            let work = execute(&mut engine, &plan, &loaded.desired, until, &mut notify);
+            tokio::pin!(work);
+            tokio::pin!(interruption);
+            let mut is_interrupted = false;
+            loop {
+                tokio::select! {
+                    summary = &mut work => break summary?,
+                    () = &mut interruption, if !is_interrupted => is_interrupted = true,
+                    // Uploads take longer than a supervisor waits for a sign of life.
+                    () = self.supervisor.pause(Duration::MAX) => {}
+                }
+            }
+        };
+        drop(reporter);
+        let next_at = self.next_at(&engine.ledger, &plan, &loaded, latest)?;
+        let next_at = unsettled.map_or(next_at, |at| next_at.min(at));
+        let blocked = if summary.blocked.is_empty() { Exit::Converged } else { Exit::LoginNeeded };
+        Ok(Passed { next_at, exit: Exit::of([verdict, refused, blocked]) })
+    }
+
+    fn next_at(
+        &self,
+        ledger: &Ledger,
+        plan: &Plan,
+        loaded: &Loaded,
+        latest: Timestamp,
+    ) -> Result<Timestamp, Failure> {
+        let mut grants = BTreeMap::new();
+        for (account, platform) in &loaded.platforms {
+            if let Some(grant) = ledger.grant(account)?.filter(|grant| grant.has_tokens()) {
+                grants.insert(account.clone(), (grant, platform.token_care()));
+            }
+        }
+        Ok(wake_at(self.workspace.clock.now(), (plan, &ledger.publications()?), &grants, latest))
+    }
+
+    fn tell_diagnostics(&mut self, loaded: &Loaded) -> Result<(), Failure> {
+        if loaded.diagnostics != self.told.diagnostics {
+            plan::report_diagnostics(self.workspace, loaded)?;
+            if loaded.diagnostics.is_empty() {
+                ui::tell("All manifests are valid again.");
+            }
+            self.told.diagnostics.clone_from(&loaded.diagnostics);
+        }
+        Ok(())
+    }
+
+    /// What needs somebody, and how much there is to do: where it is something else than in the pass before.
+    fn tell_plan(&mut self, pass: &Pass, loaded: &Loaded) -> Result<(), Failure> {
+        let (palette, zone) = (self.workspace.palette, plan::zone(loaded));
+        let decided = decisions::describe(&pass.decided, palette);
+        if !pass.decided.events.is_empty() && !decided.is_empty() {
+            ui::tell(decided.trim_end());
+        }
+        let (notices, _) = notices::notices(Some(&pass.ledger), loaded, pass.now, &zone)?;
+        let logins: Vec<String> = match self.rehearsing {
+            Some(_) => Vec::new(),
+            None => notices.iter().map(|notice| notice.line(palette)).collect(),
+        };
+        logins.iter().filter(|line| !self.told.logins.contains(line)).for_each(|line| ui::tell(line));
+        self.told.logins = logins;
+        let open: Vec<&Planned> = pass.plan.changes.iter().filter(|c| needs_somebody(c.action)).collect();
+        let key = |c: &Planned| (c.post.clone(), c.account.clone());
+        let state = |c: &Planned| (c.action, c.reason.clone());
+        let news: Vec<_> =
+            open.iter().filter(|c| self.told.changes.get(&key(c)) != Some(&state(c))).collect();
+        for change in news.iter().take(TOLD_MAX) {
+            ui::tell(plan::describe_change(change, palette, &zone).trim_end());
+        }
+        if news.len() > TOLD_MAX {
+            ui::tell(&format!("  and {} more: `gitcast plan` shows them", news.len() - TOLD_MAX));
+        }
+        self.told.changes = open.iter().map(|c| (key(c), state(c))).collect();
+        let totals = plan::totals(&pass.plan);
+        if totals != self.told.totals {
+            ui::tell(&totals);
+            self.told.totals = totals;
+        }
+        Ok(())
+    }
+
+    fn tell_failure(&mut self, failure: &Failure) {
+        if failure.message != self.told.failure {
+            failure.report(self.workspace.palette, false);
+            ui::tell(&format!("Trying again in {} s.", RETRY_AFTER.as_secs()));
+            self.told.failure.clone_from(&failure.message);
+        }
+    }
+}
+
+fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    now.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+fn needs_somebody(action: Action) -> bool {
+    use Action::*;
+    matches!(action, Refuse | Hold | Failed | Diverged | Undeletable)
+}
+
+/// Ends the work once content has changed and is quiet, or `due` has passed.
+async fn interrupt(enough: Sender<bool>, mut changes: Receiver<u64>, due: Duration) {
+    tokio::select! {
+        _ = changes.changed() => tokio::time::sleep(QUIET).await,
+        () = tokio::time::sleep(due) => {}
+    }
+    // Where nobody listens any more, the work is done.
+    let _ = enough.send(true);
+}
+
+/// Until nothing changes any more, and git is done.
+async fn quiet(events: &Sender<u64>, content: &Path) {
+    let end = tokio::time::Instant::now() + QUIET_MAX;
+    let mut changes = events.subscribe();
+    while tokio::time::Instant::now() < end {
+        let changed = tokio::time::timeout(QUIET, changes.changed()).await.is_ok();
+        if !changed && git_lock(content).is_none() {
+            return;
+        }
+    }
+}
+
+/// Takes out of the plan what would send a file that may still be written. Tells when it may be looked at again.
+fn leave_unsettled(plan: &mut Plan, loaded: &Loaded) -> Option<Timestamp> {
+    let now = SystemTime::now();
+    let starts = |c: &Planned| matches!(c.action, Action::Publish | Action::Replace | Action::Edit);
+    let mut young: BTreeMap<(PostId, AccountName), Duration> = BTreeMap::new();
+    for desired in &loaded.desired {
+        let media = desired.payload.iter().flat_map(|payload| &payload.media);
+        let left = media.filter_map(|medium| unsettled_for(medium, now)).max();
+        if let Some(left) = left {
+            young.insert((desired.post.clone(), desired.account.clone()), left);
+        }
+    }
+    if young.is_empty() {
+        return None;
+    }
+    let mut wait = None;
+    plan.changes.retain(|change| {
+        let left = young.get(&(change.post.clone(), change.account.clone())).filter(|_| starts(change));
+        wait = wait.max(left.copied());
+        left.is_none()
+    });
+    wait.map(|wait| later(Timestamp::now(), wait))
+}
+
+/// How long until the medium counts as whole, if it does not yet.
+fn unsettled_for(medium: &Medium, now: SystemTime) -> Option<Duration> {
+    let Medium::File { stamp, .. } = medium else { return None };
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(stamp.mtime_ns).ok()?);
+    // A file from the future is as old as it will ever be known to be.
+    let age = now.duration_since(changed).ok()?;
+    MEDIA_QUIET.checked_sub(age).filter(|left| !left.is_zero())
+}
