@@ -23,3 +23,4 @@ mod surroundings;
 mod tidy;
 mod validate;
 mod vault;
+mod watch;

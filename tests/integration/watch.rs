@@ -1,0 +1,277 @@
+//! A watch that goes on: what is saved is published, what is due is published in time, people's commands get through,
+//! and it can be stopped or killed at any moment.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use gitcast::rehearsal::{AccountSetup, Action, Fault};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::support::{Project, Run, Server, send, wait_until};
+
+fn server() -> Server {
+    Server::start_with(vec![AccountSetup::bluesky("sky", "brand.example"), AccountSetup::new("drafts")])
+}
+
+/// A project whose accounts are logged in.
+fn project(server: &Server) -> Project {
+    let url = server.url();
+    let project = Project::with(&format!(
+        "version: 1\npolicy:\n  max_new_posts: 1000\naccounts:\n  sky:\n    platform: bluesky\n    handle: brand.example\n    endpoint: {url}\n  drafts:\n    platform: tiktok\n    endpoint: {url}\n",
+    ));
+    for account in ["sky", "drafts"] {
+        server.log_in(&project, account).expect(0);
+    }
+    project
+}
+
+fn manifest(id: &str) -> String {
+    format!("id: {id}\ntext: The text of {id}\nto:\n  sky:\n")
+}
+
+fn save(project: &Project, id: &str) {
+    project.write(&format!("content/{id}.yaml"), manifest(id));
+}
+
+/// A watch, which is stopped at the end whatever happens.
+struct Watching(Option<Child>);
+
+impl Watching {
+    fn start(project: &Project, arguments: &[&str]) -> Watching {
+        let mut command = project.command(&[&["watch"], arguments].concat());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        Watching(Some(child.expect("it starts")))
+    }
+
+    fn child(&self) -> &Child {
+        self.0.as_ref().expect("it runs")
+    }
+
+    /// Asks it to end, and gives what it said.
+    fn stop(mut self) -> Run {
+        let child = self.0.take().expect("it runs");
+        send("-TERM", &child);
+        Run::from(child.wait_with_output().expect("it ends"))
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // A test that has failed already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn texts(server: &Server) -> Vec<String> {
+    server.rehearsal.publications().into_iter().map(|publication| publication.title).collect()
+}
+
+#[test]
+fn what_is_saved_is_published_however_it_is_saved() {
+    let server = server();
+    let project = project(&server);
+    save(&project, "first");
+    let watching = Watching::start(&project, &[]);
+    wait_until("the first", || server.count() == 1);
+    save(&project, "second");
+    wait_until("the second", || server.count() == 2);
+    // As editors save, in a folder that is new.
+    project.write("content/new/.third.tmp", manifest("third"));
+    std::fs::rename(project.path("content/new/.third.tmp"), project.path("content/new/third.yaml"))
+        .expect("renamed");
+    wait_until("the third", || server.count() == 3);
+    // A bad one is told, hinders nobody, and goes out when it is good.
+    project.write("content/fourth.yaml", "id: fourth\ntext: [\n");
+    save(&project, "fifth");
+    wait_until("the fifth", || server.count() == 4);
+    save(&project, "fourth");
+    wait_until("the fourth", || server.count() == 5);
+    // Renamed, nothing happens; changed, it is told.
+    std::fs::rename(project.path("content/first.yaml"), project.path("content/renamed.yaml"))
+        .expect("renamed");
+    project.write("content/second.yaml", manifest("second").replace("text of", "other text of"));
+    save(&project, "last");
+    wait_until("the last", || server.count() == 6);
+    let run = watching.stop().expect(0);
+    assert!(run.stderr.contains("content/fourth.yaml:"), "{}", run.stderr);
+    assert_eq!(run.stderr.matches("raise `revision:`").count(), 1, "{}", run.stderr);
+    assert_eq!(server.count(), 6, "{:?}", texts(&server));
+    project.run(&["doctor"]).expect(0);
+}
+
+#[test]
+fn what_is_due_is_published_then_and_a_wait_for_a_platform_is_kept() {
+    let server = server();
+    let project = project(&server);
+    let due = Timestamp::now() + SignedDuration::from_millis(2_500);
+    project.write("content/due.yaml", format!("publish_at: {due}\n{}", manifest("due")));
+    let busy = Fault {
+        headers: [("retry-after".to_owned(), "1".to_owned())].into(),
+        ..Fault::next("putRecord", Action::Status { code: 429, body: None })
+    };
+    server.rehearsal.faults().add(busy);
+    save(&project, "now");
+    let watching = Watching::start(&project, &[]);
+    wait_until("both", || server.count() == 2);
+    let made = server.rehearsal.publications();
+    assert_eq!(made[1].title, "The text of due", "{made:?}");
+    let at = made[1].created_at - due.as_millisecond();
+    assert!((0..10_000).contains(&at), "{at} ms after it was due");
+    watching.stop().expect(0);
+}
+
+#[test]
+fn peoples_commands_get_through_and_wake_it() {
+    let server = server();
+    let project = project(&server);
+    project.run(&["auth", "logout", "sky", "--local"]).expect(0);
+    save(&project, "one");
+    let watching = Watching::start(&project, &["--resync", "1h"]);
+    wait_until("a pass", || project.run(&["status", "--json"]).stdout.contains("one") || server.count() == 0);
+    // Logged in, it goes out: what another process records is seen.
+    server.log_in(&project, "sky").expect(0);
+    wait_until("the first", || server.count() == 1);
+    project.run(&["pause", "--account", "sky", "--why", "holidays"]).expect(0);
+    save(&project, "two");
+    save(&project, "mark");
+    project.write("content/mark.yaml", "id: mark\nmedia:\n  - file: a.mp4\nto:\n  drafts:\n");
+    project.medium("good.mp4", "content/a.mp4");
+    wait_until("the draft", || server.count() == 2);
+    project.run(&["resume", "--account", "sky"]).expect(0);
+    wait_until("what was paused", || server.count() == 3);
+    // A hangup asks for a pass, and ends nothing; so does a file.
+    send("-HUP", watching.child());
+    project.write("state/reconcile-now", "");
+    wait_until("the file was seen", || !project.path("state/reconcile-now").exists());
+    save(&project, "three");
+    wait_until("the third", || server.count() == 4);
+    let run = watching.stop().expect(0);
+    assert!(run.stderr.contains("sky"), "{}", run.stderr);
+}
+
+#[test]
+fn a_medium_that_is_being_written_waits_until_it_is_whole() {
+    let server = server();
+    let project = project(&server);
+    let watching = Watching::start(&project, &[]);
+    let whole = std::fs::read(crate::support::fixture_path("good.mp4")).expect("fixture");
+    // A box of no interest at its end: each state of the file is a good video.
+    let grown = |size: u32| [&whole[..], &size.to_be_bytes(), b"free", &vec![0; size as usize - 8]].concat();
+    project.write("content/a.yaml", "id: a\nmedia:\n  - file: a.mp4\nto:\n  drafts:\n");
+    for size in [100, 1_000, 10_000, 100_000] {
+        project.write("content/a.mp4", grown(size));
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    wait_until("it is out", || server.count() == 1);
+    let media = server.rehearsal.publications()[0].media[0].size;
+    assert_eq!(media, whole.len() as u64 + 100_000);
+    watching.stop().expect(0);
+}
+
+#[test]
+fn a_checkout_is_seen_as_a_whole() {
+    let server = server();
+    let project = project(&server);
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"])
+            .args(arguments)
+            .current_dir(project.path("."))
+            .output()
+            .expect("git runs");
+        assert!(output.status.success(), "{output:?}");
+    };
+    git(&["init", "-q"]);
+    project.write(".gitignore", "state/\nhome/\n");
+    git(&["add", "."]);
+    git(&["commit", "-qm", "empty"]);
+    git(&["checkout", "-qb", "full"]);
+    for n in 0..100 {
+        save(&project, &format!("post-{n}"));
+    }
+    git(&["add", "."]);
+    git(&["commit", "-qm", "full"]);
+    git(&["checkout", "-q", "main"]);
+    let watching = Watching::start(&project, &[]);
+    save(&project, "ready");
+    wait_until("it watches", || server.count() == 1);
+    git(&["checkout", "-q", "full"]);
+    wait_until("all of them", || server.count() == 101);
+    let run = watching.stop().expect(0);
+    let plans: Vec<_> = run.stderr.lines().filter(|line| line.starts_with("Plan: ")).collect();
+    assert!(plans.iter().any(|plan| plan.contains("100 to publish")), "{plans:?}");
+}
+
+#[test]
+fn killed_again_and_again_it_posts_each_once() {
+    let server = server();
+    let project = project(&server);
+    for n in 0..12 {
+        save(&project, &format!("post-{n}"));
+    }
+    let mut pause = 40;
+    while server.count() < 12 && pause < 4_000 {
+        let mut watching = Watching::start(&project, &["--lock-timeout", "5s"]);
+        std::thread::sleep(Duration::from_millis(pause));
+        let mut child = watching.0.take().expect("it runs");
+        child.kill().expect("killed");
+        child.wait().expect("it is dead");
+        pause += 35;
+    }
+    let watching = Watching::start(&project, &[]);
+    wait_until("all of them", || {
+        project.states(&[]).iter().filter(|s| s.ends_with("published")).count() == 12
+    });
+    watching.stop().expect(0);
+    let mut texts = texts(&server);
+    texts.sort();
+    texts.dedup();
+    assert_eq!((server.count(), texts.len()), (12, 12));
+    project.run(&["doctor"]).expect(0);
+}
+
+#[test]
+fn a_service_manager_is_told() {
+    let server = server();
+    let mut project = project(&server);
+    save(&project, "one");
+    let path = project.path("notify");
+    let socket = UnixDatagram::bind(&path).expect("bound");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+    project.variable("NOTIFY_SOCKET", path.to_str().expect("UTF-8")).variable("WATCHDOG_USEC", "200000");
+    let watching = Watching::start(&project, &[]);
+    let next = || {
+        let mut bytes = [0; 64];
+        let length = socket.recv(&mut bytes).expect("a message");
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    let mut heard = Vec::new();
+    while heard.iter().filter(|message| *message == "WATCHDOG=1").count() < 3
+        || !heard.contains(&"READY=1".into())
+    {
+        heard.push(next());
+    }
+    assert_eq!(heard.iter().filter(|message| *message == "READY=1").count(), 1, "{heard:?}");
+    assert_eq!(server.count(), 1, "ready once the first pass is done");
+    watching.stop().expect(0);
+    while next() != "STOPPING=1" {}
+}
+
+#[test]
+fn once_is_one_pass_and_what_cannot_help_ends_it() {
+    let server = server();
+    let project = project(&server);
+    save(&project, "one");
+    project.run(&["watch", "--once"]).expect(0);
+    assert_eq!(server.count(), 1);
+    project.write("content/two.yaml", "id: two\n");
+    project.run(&["watch", "--once"]).expect(1);
+    std::fs::remove_file(project.path("state/ledger.db")).expect("removed");
+    let lost = project.run(&["watch"]).expect(12);
+    assert!(lost.stderr.contains("ledger"), "{}", lost.stderr);
+    assert_eq!(server.count(), 1);
+}
