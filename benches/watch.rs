@@ -20,13 +20,10 @@ const IDLE: Duration = Duration::from_secs(30);
 
 fn main() {
     let asked: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let (manifests, saves) =
-        (asked.first().copied().unwrap_or(10_000), asked.get(1).copied().unwrap_or(50));
+    let (manifests, saves) = (asked.first().copied().unwrap_or(10_000), asked.get(1).copied().unwrap_or(50));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let options = Options {
-        accounts: vec![AccountSetup::bluesky("sky", "brand.example")],
-        ..Options::default()
-    };
+    let options =
+        Options { accounts: vec![AccountSetup::bluesky("sky", "brand.example")], ..Options::default() };
     let rehearsal = runtime.block_on(Rehearsal::start(options)).expect("the stand-in starts");
     let project = Project::new(manifests, &rehearsal);
     let mut watch = project.watch();
@@ -36,7 +33,9 @@ fn main() {
     let mut took: Vec<i64> = (0..saves).map(|n| project.latency(&rehearsal, n)).collect();
     took.sort_unstable();
     let (median, worst) = (took[saves / 2], took[saves - 1]);
-    println!("{manifests} manifests, {saves} saves: {median} ms to the first request (median), {worst} ms at worst");
+    println!(
+        "{manifests} manifests, {saves} saves: {median} ms to the first request (median), {worst} ms at worst"
+    );
     std::thread::sleep(PAUSE * 5);
     let (before, requests) = (Cost::of(&watch), rehearsal.requests().len());
     std::thread::sleep(IDLE);
@@ -138,16 +137,13 @@ impl Cost {
     fn of(child: &Child) -> Cost {
         let process = Path::new("/proc").join(child.id().to_string());
         let tasks = fs::read_dir(process.join("task")).expect("its threads");
-        let wakes = tasks.map(|task| field(&task.expect("a thread").path(), "voluntary_ctxt_switches:")).sum();
+        let wakes =
+            tasks.map(|task| field(&task.expect("a thread").path(), "voluntary_ctxt_switches:")).sum();
         let stat = fs::read_to_string(process.join("stat")).expect("its figures");
         // Behind the name, which may hold anything: user and system time are the 12th and 13th field, in hundredths.
         let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
         let ticks = |n: usize| fields[n].parse::<u64>().expect("a number");
-        Cost {
-            cpu_ms: (ticks(11) + ticks(12)) * 10,
-            wakes,
-            resident_kib: field(&process, "VmRSS:"),
-        }
+        Cost { cpu_ms: (ticks(11) + ticks(12)) * 10, wakes, resident_kib: field(&process, "VmRSS:") }
     }
 }
 

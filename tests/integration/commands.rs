@@ -156,6 +156,25 @@ fn wrong_usage_is_64_and_help_is_not() {
     project.run(&["completions", "bash"]).expect(0);
 }
 
+/// Where there is systemd, it has no complaint.
+#[test]
+fn the_readmes_service_is_one_that_systemd_takes() {
+    let readme = include_str!("../../README.md");
+    let unit = readme.split_once("```ini\n").and_then(|(_, rest)| rest.split_once("```")).expect("a unit").0;
+    assert!(unit.contains("Type=notify") && unit.contains("WatchdogSec="), "{unit}");
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let path = folder.path().join("gitcast.service");
+    // The program need not be installed for this.
+    let unit = unit.replace("/usr/local/bin/gitcast", env!("CARGO_BIN_EXE_gitcast"));
+    std::fs::write(&path, unit).expect("unit");
+    let Ok(output) = std::process::Command::new("systemd-analyze").arg("verify").arg(&path).output() else {
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let complaints: Vec<_> = said.lines().filter(|line| line.contains("gitcast.service")).collect();
+    assert!(complaints.is_empty(), "{said}");
+}
+
 #[test]
 fn the_readme_names_every_command_and_every_command_has_help() {
     let project = Project::new();
