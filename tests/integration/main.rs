@@ -15,6 +15,7 @@ mod history;
 mod hostile;
 mod login;
 mod model;
+mod month;
 mod recover;
 mod rehearse;
 mod stop;
