@@ -275,6 +275,10 @@ fn outcomes(
     }
     // What is due and not even begun: its account waited for a token or for a limit until the end.
     let begun = |c: &Planned| recorded.iter().any(|p| p.post == c.post && p.account == c.account);
+    let is_ahead = |p: &Publication| {
+        let desired = loaded.desired.iter().find(|d| d.post == p.post && d.account == p.account);
+        desired.and_then(|d| d.publish_at).is_some_and(|due| due > workspace.clock.now())
+    };
     let waits = |c: &&Planned| c.action.acts() && !summary.blocked.contains_key(&c.account) && !begun(c);
     if plan.changes.iter().any(|c| waits(&c) || c.reason == plan::CAP) {
         exits.push(Exit::Temporary);
@@ -295,6 +299,7 @@ fn outcomes(
             {
                 Exit::Converged
             }
+            State::Staged if is_ahead(publication) => Exit::Converged,
             State::Published
                 if publication.is_turned_down() && (action.acts() || action == Action::Failed) =>
             {

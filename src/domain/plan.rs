@@ -413,7 +413,7 @@ impl<'a> Planner<'a> {
             return Some((Action::Wait, PAUSED, pause.describe(), next_at));
         }
         let due = desired.publish_at?;
-        if due > now {
+        if due > now && due.duration_since(now) > policy.stage_ahead {
             return Some((Action::Wait, SCHEDULED, format!("due at {due}"), Some(due)));
         }
         let age = now.duration_since(due);
@@ -479,7 +479,13 @@ impl<'a> Planner<'a> {
             );
         }
         *self.new_posts.entry(&desired.account).or_default() += 1;
-        verdict(Action::Publish, reason, message)
+        match desired.publish_at.filter(|due| *due > self.input.now) {
+            Some(due) => {
+                let message = format!("due at {due}; what can be done before is done now");
+                (Action::Publish, reason, message, Some(due))
+            }
+            None => verdict(Action::Publish, reason, message),
+        }
     }
 
     fn pause(&self, desired: &Desired) -> Option<&'a Pause> {

@@ -110,6 +110,8 @@ struct Policy {
     /// A post due longer ago than this is never published: 7d unless written.
     #[schemars(extend("pattern" = DURATION))]
     max_age: Option<String>,
+    /// How long before its time a post is uploaded, at most 45m: `30m`. Not at all unless written
+    stage_ahead: Option<String>,
     /// The most new posts for each account in one run: 10 unless written.
     #[schemars(range(min = 0, max = NEW_POSTS_MAX))]
     max_new_posts: Option<u64>,

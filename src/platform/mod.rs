@@ -123,6 +123,8 @@ pub struct Job {
     /// The live post, or the first of its parts, as far as it is known.
     pub remote: Remote,
     pub now: Timestamp,
+    /// When the post is due, if that is yet to come: it is staged before its time.
+    pub publish_at: Option<Timestamp>,
     /// The code of why the publication is where it is, such as how the last request ended.
     pub reason: Option<String>,
     /// When the publish request of this attempt left, if it did.

@@ -327,6 +327,11 @@ impl Run<'_> {
             self.record(index, item, vec![change], Vec::new())?;
             return Ok(Some(now));
         }
+        let due = self.lanes[index].items[item].publish_at(now);
+        if let (State::Staged | State::Partial, Some(due)) = (publication.state, due) {
+            self.lanes[index].items[item].ready_at = due;
+            return Ok(Some(now));
+        }
         let job = self.job(index, item, &publication, work)?;
         let operation = self.lanes[index].platform.next_operation(&publication, &job);
         if let Some(at) = self.paced(index, operation, now)? {
@@ -386,6 +391,7 @@ impl Run<'_> {
             checkpoint: work.checkpoint,
             remote: publication.remote.clone(),
             now,
+            publish_at: self.lanes[index].items[item].publish_at(now),
             reason: publication.reason.as_ref().map(|reason| reason.code.clone()),
             intended_at: publication.intended_at,
             taken: Arc::new(taken),

@@ -177,6 +177,11 @@ impl Item {
         is_found_out || self.desired.as_ref().is_some_and(wanted)
     }
 
+    /// When it is due, if that is yet to come.
+    pub(super) fn publish_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.desired.as_ref().and_then(|d| d.publish_at).filter(|due| *due > now)
+    }
+
     /// The payload as the content has it now, if it is the same post: files may have moved, addresses changed.
     pub(super) fn current_payload(&self, publication: &Publication) -> Option<&Payload> {
         let wanted = match (publication.state, publication.amendment) {

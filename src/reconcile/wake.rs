@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::grant::{GrantRecord, TokenCare};
 use crate::domain::ids::AccountName;
-use crate::domain::plan::{Action, Plan};
+use crate::domain::plan::{Action, Plan, Planned};
 use crate::domain::publication::Publication;
 
 /// What was due in a pass and is still due after it, as its account is blocked or a server does not answer, is tried
@@ -21,8 +21,9 @@ pub fn wake_at(
     grants: &BTreeMap<AccountName, (GrantRecord, TokenCare)>,
     latest: Timestamp,
 ) -> Timestamp {
-    let waiting = plan.changes.iter().filter(|change| change.action == Action::Wait);
-    let due = waiting.filter_map(|change| change.next_at);
+    let is_due =
+        |change: &&Planned| change.action == Action::Wait || change.next_at.is_some_and(|at| at > now);
+    let due = plan.changes.iter().filter(is_due).filter_map(|change| change.next_at);
     let in_flight = recorded.iter().filter(|p| p.state.is_in_flight() || p.state.is_success());
     let looks = in_flight.filter_map(|p| p.ready_at(now));
     let tokens = grants.values().filter(|(grant, _)| grant.needs_login(now).is_none());

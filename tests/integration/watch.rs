@@ -125,6 +125,34 @@ fn what_is_due_is_published_then_and_a_wait_for_a_platform_is_kept() {
 }
 
 #[test]
+fn what_may_be_staged_ahead_is_uploaded_before_its_time_and_published_at_it() {
+    let server = server();
+    let project = project(&server);
+    let yaml = std::fs::read_to_string(project.path("content/gitcast.yaml")).expect("yaml");
+    project.write("content/gitcast.yaml", yaml.replace("policy:\n", "policy:\n  stage_ahead: 1m\n"));
+    let due = Timestamp::now() + SignedDuration::from_secs(8);
+    project.medium("good.jpg", "content/a.jpg");
+    let media = "media:\n  - file: a.jpg\n    alt: A\n";
+    project.write("content/due.yaml", format!("publish_at: {due}\n{media}{}", manifest("due")));
+    // Its time does not come within this one, which has done all it can.
+    project.run(&["apply", "--auto-approve", "--max-wait", "0s"]).expect(0);
+    assert_eq!((server.requests("uploadBlob"), server.requests("putRecord")), (1, 0));
+    assert_eq!(project.states(&[]), ["due@sky staged"]);
+    project.run(&["apply", "--auto-approve", "--max-wait", "1m"]).expect(0);
+    let made = server.rehearsal.publications();
+    assert!(made[0].created_at >= due.as_millisecond(), "{made:?}");
+    let created: Timestamp = made[0].record.as_ref().expect("a record")["createdAt"]
+        .as_str()
+        .expect("a time")
+        .parse()
+        .expect("one");
+    assert_eq!(created.as_second(), due.as_second(), "it bears its own time");
+    assert_eq!(server.requests("uploadBlob"), 1);
+    project.write("content/gitcast.yaml", yaml.replace("policy:\n", "policy:\n  stage_ahead: 2h\n"));
+    project.run(&["validate"]).expect(1);
+}
+
+#[test]
 fn peoples_commands_get_through_and_wake_it() {
     let server = server();
     let project = project(&server);

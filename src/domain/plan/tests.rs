@@ -369,6 +369,27 @@ fn time_decides_what_is_due_late_and_too_old() {
     assert_eq!(world.lines(), ["a Publish new"]);
 }
 
+#[test]
+fn what_may_be_staged_ahead_begins_before_its_time() {
+    let policy = Policy { stage_ahead: SignedDuration::from_mins(30), ..Policy::default() };
+    let at = |minutes| now() + SignedDuration::from_mins(minutes);
+    for (minutes, state, expected) in [
+        (31, None, "a Wait scheduled"),
+        (30, None, "a Publish new"),
+        (29, Some(State::Staging), "a Continue resume"),
+        (1, Some(State::Staged), "a Continue resume"),
+        (31, Some(State::Staged), "a Wait scheduled"),
+        (0, Some(State::Staged), "a Continue resume"),
+    ] {
+        let desired = vec![Desired { publish_at: Some(at(minutes)), ..desired("a", "x") }];
+        let recorded = state.map(|state| recorded("a", "x", state)).into_iter().collect();
+        let world = World { desired, recorded, policy, ..World::default() };
+        assert_eq!(world.lines(), [expected], "{minutes} {state:?}");
+        let next_at = world.plan().changes[0].next_at;
+        assert_eq!(next_at.is_some(), minutes > 0 && !expected.contains("Continue"), "{minutes}");
+    }
+}
+
 fn paused(scope: Scope, hours_from_now: Option<i64>) -> Pause {
     let until = hours_from_now.map(hours);
     Pause { scope, why: "legal looks at it".into(), until, by: "ann".into(), at: now() }

@@ -22,6 +22,10 @@ pub const ACCOUNTS_MAX: usize = 1000;
 /// The largest number that `max_new_posts` can be.
 pub const NEW_POSTS_MAX: u64 = 1_000_000;
 
+/// What is staged must last until it is published: an upload's address lives for an hour at TikTok, a file that no record
+/// names as long at Bluesky.
+pub const STAGE_AHEAD_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(45);
+
 /// The project, unless `report` says why not.
 pub fn project(node: &Node, report: &Report) -> Option<Project> {
     let mut m = Mapping::new(node, report)?;
@@ -194,10 +198,21 @@ fn policy(node: &Node, report: &Report) -> Option<Policy> {
     let (late_grace, late_then) = m.optional("late", late).unwrap_or((default.late_grace, default.late_then));
     let max_age = m.optional("max_age", duration).unwrap_or(default.max_age);
     let max_new_posts = m.optional("max_new_posts", integer(0..=NEW_POSTS_MAX));
+    let stage_ahead = m.optional("stage_ahead", ahead).unwrap_or(default.stage_ahead);
     m.finish();
     let max_new_posts =
         max_new_posts.and_then(|n| u32::try_from(n.value).ok()).unwrap_or(default.max_new_posts);
-    Some(Policy { late_grace, late_then, max_age, max_new_posts })
+    Some(Policy { late_grace, late_then, max_age, max_new_posts, stage_ahead })
+}
+
+fn ahead(node: &Node, report: &Report) -> Option<jiff::SignedDuration> {
+    let ahead = duration(node, report)?;
+    if ahead > STAGE_AHEAD_MAX {
+        let message = "what is staged is kept for an hour at some platforms: at most 45m";
+        report.error("out-of-range", node.span, message);
+        return None;
+    }
+    Some(ahead)
 }
 
 fn late(node: &Node, report: &Report) -> Option<(jiff::SignedDuration, Late)> {

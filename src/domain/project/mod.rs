@@ -84,6 +84,8 @@ pub struct Policy {
     pub max_age: SignedDuration,
     /// Per account and run.
     pub max_new_posts: u32,
+    /// How long before its time a post may be staged.
+    pub stage_ahead: SignedDuration,
 }
 
 impl Default for Policy {
@@ -92,6 +94,7 @@ impl Default for Policy {
             late_grace: SignedDuration::from_hours(2),
             late_then: Late::Ask,
             max_age: SignedDuration::from_hours(7 * 24),
+            stage_ahead: SignedDuration::ZERO,
             max_new_posts: 10,
         }
     }

@@ -126,7 +126,8 @@ impl Bluesky {
             Step::Freeze | Step::Ready => {}
         }
         if self.step(job, &body, &after) == Step::Freeze {
-            let clock = (job.now, random_clock()?);
+            // A post bears the time at which it is published.
+            let clock = (job.publish_at.unwrap_or(job.now), random_clock()?);
             let frozen = record::freeze(&body, &job.payload.media, &after, did_of(grant)?, clock);
             after.frozen = Some(frozen.ok_or_else(|| {
                 let message = "the record holds what the data model does not know";

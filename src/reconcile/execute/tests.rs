@@ -250,6 +250,7 @@ struct World {
     fakes: BTreeMap<AccountName, Arc<Fake>>,
     desired: Vec<Desired>,
     allow_delete: bool,
+    stage_ahead: SignedDuration,
     clock: Clock,
 }
 
@@ -268,7 +269,14 @@ impl World {
         let with_clock = |fake| Arc::new(Fake { clock: Some(clock.clone()), ledger: ledger.clone(), ..fake });
         let fakes: BTreeMap<_, _> =
             fakes.into_iter().map(|(account, fake)| (name(account), with_clock(fake))).collect();
-        let world = World { folder, fakes, desired: Vec::new(), allow_delete: false, clock };
+        let world = World {
+            folder,
+            fakes,
+            desired: Vec::new(),
+            allow_delete: false,
+            stage_ahead: SignedDuration::ZERO,
+            clock,
+        };
         let holder = Holder::this_process("test", start(), |_| None);
         let path = world.path();
         let mut ledger = Ledger::create(&path, "line", (start(), "test"), TAKES, &holder).expect("ledger");
@@ -324,7 +332,7 @@ impl World {
             complete: true,
             caps: &BTreeMap::new(),
             spent: &[],
-            policy: Policy::default(),
+            policy: Policy { stage_ahead: self.stage_ahead, ..Policy::default() },
             overrides: Overrides { allow_delete: self.allow_delete, ..Overrides::default() },
             now: self.clock.now(),
         })
@@ -571,6 +579,21 @@ async fn a_run_that_has_done_enough_ends_with_what_is_in_flight() {
     world.run(10).await;
     assert_eq!(world.states(), ["p published", "q published"]);
     assert_eq!(world.fake("a").seen(), ["stage p", "publish p"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_staged_ahead_is_published_at_its_time_and_holds_up_nothing() {
+    let mut world = World::one(Fake::default());
+    let due = start() + SignedDuration::from_mins(20);
+    world.stage_ahead = SignedDuration::from_mins(30);
+    world.desired[0].publish_at = Some(due);
+    world.desired.push(desired("a", "q", ""));
+    world.run(10).await;
+    assert_eq!(world.fake("a").seen(), ["stage q", "publish q", "stage p"]);
+    assert_eq!(world.states(), ["p staged", "q published"]);
+    world.run(30).await;
+    assert_eq!(world.fake("a").seconds("publish p"), [20 * 60]);
+    assert_eq!(world.states(), ["p published", "q published"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,6 +104,7 @@ impl Scene {
             content: std::path::PathBuf::new(),
             checkpoint: None,
             remote: Default::default(),
+            publish_at: None,
             now: start(),
             intended_at: None,
             taken: Arc::default(),

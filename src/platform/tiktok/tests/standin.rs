@@ -134,6 +134,7 @@ impl Stage {
             content: self.content.path().to_owned(),
             checkpoint: None,
             remote: Default::default(),
+            publish_at: None,
             now: self.now(),
             intended_at: None,
             taken: Arc::default(),

@@ -197,6 +197,7 @@ fn job(payload: Payload, content: PathBuf) -> Job {
         content,
         checkpoint: None,
         remote: Default::default(),
+        publish_at: None,
         now: start(),
         intended_at: None,
         taken: Arc::default(),
