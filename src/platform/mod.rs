@@ -21,6 +21,7 @@ use crate::domain::project::Account;
 use crate::domain::publication::{Checkpoint, Publication, Reason, Remote};
 
 pub mod bluesky;
+pub mod doubt;
 pub mod error;
 pub mod http;
 pub mod inquiry;

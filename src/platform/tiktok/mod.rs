@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::doubt::Doubts;
 use super::http::Http;
 use super::{BoxFuture, Error, Job, Keys, Observation, Platform, Prepared, RequestLog, Sent, Staged, upload};
 use crate::domain::grant::{Grant, TokenCare, TokenModel};
@@ -18,7 +19,6 @@ use crate::domain::publication::{Publication, State};
 mod body;
 mod checkpoint;
 mod client;
-mod doubt;
 mod errors;
 mod inquiry;
 mod known;
@@ -40,7 +40,6 @@ mod types;
 pub use options::options_schema;
 
 use client::{Client, Session, operation};
-use doubt::Doubts;
 use pace::Pace;
 use stage::{Known, Step};
 

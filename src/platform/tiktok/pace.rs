@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Waits between looks at the platform, counted from the moment when the publish request left. The graces are counted
-/// by [`Doubts`](super::doubt::Doubts) instead.
+/// by [`Doubts`](crate::platform::doubt::Doubts) instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pace {
     /// The first look at a post being processed; later ones are half as far apart again each time.

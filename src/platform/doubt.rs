@@ -1,4 +1,4 @@
-//! How long an upload whose last chunk was cut off has been seen to lack it.
+//! How long what a cut request should have done has been seen to be missing.
 //!
 //! The time of day since the request left proves nothing: it may have been set, the request may have taken any part of
 //! it until it was cut, and while this machine slept the bytes in its buffers slept too. So the time is counted from a
@@ -11,16 +11,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Uploads in doubt that are remembered; where there are more, all wait anew.
+/// Requests in doubt that are remembered; where there are more, all wait anew.
 const DOUBTS_MAX: usize = 1_024;
 
-/// By publish id: the bytes that the platform had, and since when it has had no more.
+/// By the platform's or our own name of the request: how much of it the platform had (bytes, where it counts them), and
+/// since when it has had no more.
 #[derive(Debug, Default)]
-pub(super) struct Doubts(Mutex<HashMap<String, (u64, Instant)>>);
+pub struct Doubts(Mutex<HashMap<String, (u64, Instant)>>);
 
 impl Doubts {
-    /// For how long this upload has stood at `received` bytes. What still arrives shows that more may.
-    pub(super) fn standing(&self, id: &str, received: u64) -> Duration {
+    /// For how long this request has stood at `received`. What still arrives shows that more may.
+    pub fn standing(&self, id: &str, received: u64) -> Duration {
         let mut doubts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if doubts.len() >= DOUBTS_MAX && !doubts.contains_key(id) {
             doubts.clear();
@@ -32,8 +33,8 @@ impl Doubts {
         since.elapsed()
     }
 
-    /// Its bytes are about to be sent again.
-    pub(super) fn end(&self, id: &str) {
+    /// It is about to be sent again.
+    pub fn end(&self, id: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }
