@@ -22,6 +22,7 @@ use reqwest::{Client, Method, StatusCode, Url, header};
 use zeroize::Zeroize;
 
 use super::error::{Error, foreign};
+use super::multipart::Form;
 use super::{RequestLog, upload};
 use crate::clock::Clock;
 use crate::domain::event::Request;
@@ -42,6 +43,8 @@ const IDLE_MAX: usize = 4;
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
 /// No platform is waited for longer than this at its word: the longest window of a limit.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+const JSON: &str = "application/json; charset=UTF-8";
 
 const USER_AGENT: &str = concat!("gitcast/", env!("CARGO_PKG_VERSION"));
 
@@ -99,6 +102,8 @@ pub struct Call<'a> {
 pub enum Body<'a> {
     None,
     Json(serde_json::Value),
+    /// The same under an `Idempotency-Key` of printable ASCII.
+    Keyed(serde_json::Value, &'a str),
     Form(Vec<(&'static str, &'a str)>),
     /// Bytes of a file; `content_range` where they are a part of what is uploaded.
     Upload {
@@ -106,6 +111,7 @@ pub enum Body<'a> {
         content_type: &'static str,
         content_range: Option<String>,
     },
+    Multipart(Form),
 }
 
 /// An answer, whatever its status. Wiped from memory when dropped: it may hold tokens. (What the libraries below buffer on
@@ -115,7 +121,8 @@ pub struct Reply {
     pub status: u16,
     /// Of the `Content-Range` header.
     pub content_range: Option<String>,
-    /// How long the platform wants to be left alone, if it says so: `Retry-After` or `RateLimit-Reset`.
+    /// How long the platform wants to be left alone, if it says so: `Retry-After`, `RateLimit-Reset` or
+    /// `X-RateLimit-Reset`.
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
 }
@@ -181,8 +188,10 @@ impl Http {
         let mut fault = None;
         let request = match call.body {
             Body::None => request,
-            Body::Json(value) => request
-                .header(header::CONTENT_TYPE, "application/json; charset=UTF-8")
+            Body::Json(value) => request.header(header::CONTENT_TYPE, JSON).body(value.to_string()),
+            Body::Keyed(value, key) => request
+                .header(header::CONTENT_TYPE, JSON)
+                .header("idempotency-key", key)
                 .body(value.to_string()),
             Body::Form(fields) => request.header(header::CACHE_CONTROL, "no-cache").form(&fields),
             Body::Upload { part, content_type, content_range } => {
@@ -193,6 +202,12 @@ impl Http {
                     Some(range) => request.header(header::CONTENT_RANGE, range),
                     None => request,
                 };
+                request.timeout(timeout).header(header::CONTENT_TYPE, content_type).body(body)
+            }
+            Body::Multipart(form) => {
+                let timeout = upload_timeout(form.part.length());
+                let (body, content_type, watch) = form.stream(operation)?;
+                fault = Some(watch);
                 request.timeout(timeout).header(header::CONTENT_TYPE, content_type).body(body)
             }
         };
@@ -275,11 +290,19 @@ async fn read(mut response: reqwest::Response, now: Timestamp) -> Result<Reply, 
     Ok(Reply { status: status.as_u16(), content_range, retry_after, body })
 }
 
-/// Seconds to wait, or the second of the epoch to wait for (the IETF's draft for `RateLimit` headers in its older form).
+/// Seconds to wait; or the moment to wait for, as a second of the epoch (the IETF's draft for `RateLimit` headers in its
+/// older form) or in RFC 3339 (docs.joinmastodon.org, rate limits, read 2026-11-22).
 fn retry_after(headers: &header::HeaderMap, now: Timestamp) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |name: &str| text(name)?.parse::<u64>().ok();
     let until = |second: u64| second.saturating_sub(u64::try_from(now.as_second()).unwrap_or_default());
-    let seconds = number("retry-after").or_else(|| number("ratelimit-reset").map(until))?;
+    let moment = |name: &str| u64::try_from(text(name)?.parse::<Timestamp>().ok()?.as_second()).ok();
+    let reset = || {
+        ["ratelimit-reset", "x-ratelimit-reset"]
+            .into_iter()
+            .find_map(|name| number(name).or_else(|| moment(name)))
+    };
+    let seconds = number("retry-after").or_else(|| reset().map(until))?;
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 

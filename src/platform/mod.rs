@@ -25,6 +25,7 @@ pub mod doubt;
 pub mod error;
 pub mod http;
 pub mod inquiry;
+pub mod multipart;
 pub mod oauth;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -178,13 +178,19 @@ impl Part {
     /// The range as a request's body. `Watch` tells whether the file was to blame when the request fails: if it
     /// turns out to have changed, the last buffer is never handed over.
     pub fn stream(self) -> (reqwest::Body, Watch) {
+        let (body, watch) = self.body();
+        (reqwest::Body::wrap(body), watch)
+    }
+
+    /// The same, to be put into another body.
+    pub(super) fn body(self) -> (FileBody, Watch) {
         let (watch, progress) = (Watch::default(), self.progress.clone());
         let (sender, receiver) = mpsc::unbounded_channel();
         let (first, length) = (self.first, self.length);
         progress.set(first);
         let reader_watch = watch.clone();
         tokio::task::spawn_blocking(move || self.read(&sender, &reader_watch));
-        (reqwest::Body::wrap(FileBody { receiver, first, length, sent: 0, progress }), watch)
+        (FileBody { receiver, first, length, sent: 0, progress }, watch)
     }
 
     /// Runs on a thread of its own until all is read or the body is dropped.
@@ -257,7 +263,7 @@ impl Drop for Buffer {
     }
 }
 
-struct FileBody {
+pub(super) struct FileBody {
     receiver: mpsc::UnboundedReceiver<Sent>,
     first: u64,
     length: u64,

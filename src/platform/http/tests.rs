@@ -113,6 +113,11 @@ fn how_long_to_wait_is_read_in_either_form_and_bounded() {
         ("ratelimit-reset", "1030", Some(30)),
         ("ratelimit-reset", "3", Some(0)),
         ("ratelimit-reset", "-1", None),
+        ("x-ratelimit-reset", "1970-01-01T00:17:10.123456Z", Some(30)),
+        ("x-ratelimit-reset", "1970-01-01T00:00:01Z", Some(0)),
+        ("x-ratelimit-reset", "9999-01-01T00:00:00Z", Some(86_400)),
+        ("x-ratelimit-reset", "1030", Some(30)),
+        ("x-ratelimit-reset", "soon", None),
         ("x-other", "7", None),
     ] {
         let mut headers = header::HeaderMap::new();

@@ -7,6 +7,7 @@ use reqwest::{Method, Url};
 use super::*;
 use crate::platform::RequestLog;
 use crate::platform::http::{Body, Call, Decoded, Effect, Http, Reply};
+use crate::platform::multipart::Form;
 use crate::platform::testing::{Answer, Server};
 
 struct Fixture {
@@ -45,13 +46,29 @@ impl Fixture {
     }
 
     async fn send(&self, part: Part, server: &Server) -> Result<u16, Error> {
+        let content_range = Some("bytes 0-0/1".into());
+        self.send_body(Body::Upload { part, content_type: "video/mp4", content_range }, server).await
+    }
+
+    async fn send_form(&self, part: Part, server: &Server) -> Result<u16, Error> {
+        let form = Form {
+            fields: vec![("description", "Größe\r\n\"x\"".to_owned())],
+            name: "file",
+            file_name: "ab12.mp4".to_owned(),
+            content_type: "video/mp4",
+            part,
+        };
+        self.send_body(Body::Multipart(form), server).await
+    }
+
+    async fn send_body(&self, body: Body<'_>, server: &Server) -> Result<u16, Error> {
         let call = Call {
             operation: "upload",
             effect: Effect::Once,
             method: Method::PUT,
             url: Url::parse(&server.endpoint).expect("url"),
             bearer: None,
-            body: Body::Upload { part, content_type: "video/mp4", content_range: Some("bytes 0-0/1".into()) },
+            body,
         };
         let decode = |reply: &Reply| Decoded { result: Ok(reply.status), log_id: None };
         Http::default().send(call, &RequestLog::default(), decode).await
@@ -75,6 +92,27 @@ async fn a_range_arrives_byte_for_byte() {
         assert!(seen.header("transfer-encoding").is_none() && seen.header("authorization").is_none());
         assert!(seen.body == fixture.bytes[first as usize..(first + length) as usize], "{first} {length}");
         assert_eq!(fixture.progress.get(), first + length);
+    }
+}
+
+#[tokio::test]
+async fn a_form_carries_the_file_between_its_texts() {
+    for size in [0, 1, 3 * BUFFER_BYTES + 17] {
+        let fixture = Fixture::new(size);
+        let server = Server::start([stored()]).await;
+        let part = fixture.open(fixture.expected(), (0, size as u64)).await.expect("open");
+        assert_eq!(fixture.send_form(part, &server).await, Ok(201));
+        let seen = &server.seen()[0];
+        let content_type = seen.header("content-type").expect("a type");
+        let boundary = content_type.strip_prefix("multipart/form-data; boundary=").expect("a boundary");
+        assert_eq!(seen.header("content-length"), Some(seen.body.len().to_string().as_str()));
+        assert!(seen.header("transfer-encoding").is_none());
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"description\"\r\n\r\nGröße\r\n\"x\"\r\n--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"ab12.mp4\"\r\nContent-Type: video/mp4\r\n\r\n"
+        );
+        let tail = format!("\r\n--{boundary}--\r\n");
+        let expected = [head.as_bytes(), &fixture.bytes, tail.as_bytes()].concat();
+        assert!(seen.body == expected, "{size}");
     }
 }
 
@@ -118,6 +156,13 @@ async fn a_file_that_changes_on_the_way_is_never_completed() {
         assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Local, "media-changed"), "{truncate}");
         assert!(server.seen().is_empty(), "the request was never complete");
     }
+    let fixture = Fixture::new(64 * BUFFER_BYTES);
+    let part = fixture.open(fixture.expected(), (0, fixture.bytes.len() as u64)).await.expect("open");
+    std::fs::write(fixture.path(), b"other").expect("write");
+    let server = Server::start([stored()]).await;
+    let error = fixture.send_form(part, &server).await.expect_err("changed");
+    assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Local, "media-changed"));
+    assert!(server.seen().is_empty(), "a form without its end is no form");
 }
 
 /// From a server that closes as it should. One that resets the connection at once may win the race against our
