@@ -13,6 +13,8 @@ use crate::secret::Secret;
 pub struct Grant {
     pub access: Secret,
     pub refresh: Option<Secret>,
+    /// The keys of the app that it was granted to, where each login registers one of its own: the adapter's business.
+    pub app: Option<Secret>,
     pub expires_at: Timestamp,
     /// When the owner must log in again at the latest, as far as that is known: the end of the refresh token, or of the
     /// access token where there is no other.

@@ -28,6 +28,7 @@ pub(crate) fn log_in_since(server: &Server, project: &Project, account: &str, ag
     let grant = Grant {
         access: Secret::new(text("access_token")),
         refresh: Some(Secret::new(text("refresh_token"))),
+        app: None,
         expires_at: end("expires_in"),
         refresh_expires_at: Some(end("refresh_expires_in")),
         scopes: text("scope").split(',').map(str::to_owned).collect(),

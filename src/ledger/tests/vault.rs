@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 use crate::domain::grant::{Grant, GrantRecord};
 use crate::domain::ids::hex;
-use crate::ledger::vault::{Format, Key, KeyPlace, KeySource, Place, Sealer, Vault, VaultError};
+use crate::ledger::vault::{Format, Key, KeyPlace, KeySource, Place, Sealer, Tokens, Vault, VaultError};
 use crate::secret::Secret;
 
 pub(super) fn key(digit: char) -> Key {
@@ -16,13 +16,15 @@ const A: Sealer<'_> = Sealer { format: Format::OwnKey, key: &[0xaa; 32] };
 const B: Sealer<'_> = Sealer { format: Format::OwnKey, key: &[0xbb; 32] };
 
 fn sealed(sealer: Sealer<'_>, place: Place<'_>) -> String {
-    sealer.seal(place, &Secret::new("the-access"), Some(&Secret::new("the-\"refresh"))).expect("seal")
+    let (access, refresh) = (Secret::new("the-access"), Secret::new("the-\"refresh"));
+    sealer.seal(place, Tokens { access: &access, refresh: Some(&refresh), app: None }).expect("seal")
 }
 
 pub(super) fn grant(access: &str) -> Grant {
     Grant {
         access: Secret::new(access),
         refresh: None,
+        app: Some(Secret::new("the-app")),
         expires_at: time(100),
         refresh_expires_at: Some(time(200)),
         scopes: vec!["x".into()],
@@ -46,12 +48,12 @@ fn what_is_sealed_opens_again_and_shows_nothing() {
     let place = Place { lineage: "line", account: &account, generation: 3 };
     let text = sealed(A, place);
     assert!(text.starts_with("01") && text.bytes().all(|b| b.is_ascii_hexdigit()));
-    let (access, refresh) = A.open(place, &text).expect("open");
-    assert_eq!(access.expose(), "the-access");
+    let Tokens { access, refresh, app } = A.open(place, &text).expect("open");
+    assert_eq!((access.expose(), app), ("the-access", None));
     assert_eq!(refresh.expect("refresh").expose(), "the-\"refresh");
     assert_ne!(text, sealed(A, place), "each with a nonce of its own");
-    let alone = A.seal(place, &access, None).expect("seal");
-    assert_eq!(A.open(place, &alone).expect("open").1, None);
+    let alone = A.seal(place, Tokens { access: &access, refresh: None, app: None }).expect("seal");
+    assert_eq!(A.open(place, &alone).expect("open").refresh, None);
     assert_eq!(format!("{:?}", key('a')), "Key(from GITCAST_KEY)");
     assert_eq!(format!("{:?}", Vault::new(key('a'), "line")), "Vault(Key(from GITCAST_KEY))");
 }
@@ -80,9 +82,10 @@ fn the_first_format_still_opens() {
         "fe1620ca9cb5f234cbf2e976d371e1e084c53eb6ba513337e338727ed29fac61a327b020eeda390dfc70",
     );
     let account = account();
-    let (access, refresh) =
+    let Tokens { access, refresh, app } =
         A.open(Place { lineage: "line", account: &account, generation: 3 }, text).expect("open");
     assert_eq!((access.expose(), refresh.expect("refresh").expose()), ("the-access", "the-\"refresh"));
+    assert_eq!(app, None);
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn a_grant_goes_into_the_ledger_and_comes_back() {
     let grant = grant("the-access");
     let record = log_in(&mut ledger, &vault, &account(), "the-access");
     let back = vault.open(&record).expect("open");
-    assert_eq!((back.access.expose(), back.refresh), ("the-access", None));
+    assert_eq!((back.access.expose(), back.refresh, back.app), ("the-access", None, grant.app));
     assert_eq!((back.expires_at, back.refresh_expires_at), (grant.expires_at, grant.refresh_expires_at));
     assert_eq!((back.scopes, back.subject), (grant.scopes, grant.subject));
     assert!(Vault::new(key('a'), "another").open(&record).is_err());
@@ -125,13 +128,16 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn any_tokens_come_back(access: String, refresh: Option<String>, key: [u8; 32]) {
+    fn any_tokens_come_back(access: String, rest: (Option<String>, Option<String>), key: [u8; 32]) {
         let account = account();
         let place = Place { lineage: "line", account: &account, generation: 1 };
         let sealer = Sealer { format: Format::DataKey, key: &key };
-        let (access, refresh) = (Secret::new(access), refresh.map(Secret::new));
-        let text = sealer.seal(place, &access, refresh.as_ref()).expect("seal");
-        proptest::prop_assert_eq!(sealer.open(place, &text), Some((access, refresh)));
+        let (refresh, app) = (rest.0.map(Secret::new), rest.1.map(Secret::new));
+        let tokens = Tokens { access: Secret::new(access), refresh, app };
+        let borrowed =
+            Tokens { access: &tokens.access, refresh: tokens.refresh.as_ref(), app: tokens.app.as_ref() };
+        let text = sealer.seal(place, borrowed).expect("seal");
+        proptest::prop_assert_eq!(sealer.open(place, &text), Some(tokens));
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod wrap;
 
 use bytes::KeyBytes;
 pub use key::{KEY_VARIABLE, Key, KeyPlace, KeySource};
-pub(super) use seal::{Format, Place, Sealer};
+pub(super) use seal::{Format, Place, Sealer, Tokens};
 
 use std::path::PathBuf;
 
@@ -129,11 +129,12 @@ impl Vault {
     /// [`VaultError::NotDecryptable`] for another key, or a record that was moved or changed.
     pub fn open(&self, record: &GrantRecord) -> Result<Grant, VaultError> {
         let place = self.place(&record.account, record.generation);
-        let (access, refresh) =
+        let Tokens { access, refresh, app } =
             self.sealer().open(place, &record.sealed).ok_or_else(|| self.not_decryptable(&record.account))?;
         Ok(Grant {
             access,
             refresh,
+            app,
             expires_at: record.expires_at,
             refresh_expires_at: record.refresh_expires_at,
             scopes: record.scopes.clone(),
@@ -209,7 +210,7 @@ impl Vault {
             let grant = self.open(record)?;
             let (account, generation) = (record.account.clone(), record.generation);
             let place = self.place(&account, generation);
-            let sealed = sealer.seal(place, &grant.access, grant.refresh.as_ref())?;
+            let sealed = sealer.seal(place, Tokens::of(&grant))?;
             events.push(Event::Grant { account, change: GrantChange::Resealed { generation, sealed } });
         }
         Ok(events)
@@ -217,7 +218,7 @@ impl Vault {
 
     fn sealed(&self, account: &AccountName, generation: u64, grant: &Grant) -> Result<String, VaultError> {
         let place = self.place(account, generation);
-        self.sealer().seal(place, &grant.access, grant.refresh.as_ref())
+        self.sealer().seal(place, Tokens::of(grant))
     }
 
     fn sealer(&self) -> Sealer<'_> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{KEY_BYTES, VaultError};
+use crate::domain::grant::Grant;
 use crate::domain::ids::{AccountName, hex, unhex};
 use crate::secret::Secret;
 
@@ -24,11 +25,26 @@ pub(in crate::ledger) enum Format {
     DataKey = 2,
 }
 
-/// Both tokens of a grant.
-#[derive(Serialize, Deserialize)]
-struct Tokens<T> {
-    access: T,
-    refresh: Option<T>,
+/// All of a grant that is secret.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(in crate::ledger) struct Tokens<T> {
+    pub(in crate::ledger) access: T,
+    pub(in crate::ledger) refresh: Option<T>,
+    /// Left out where there is none, as it was before there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::ledger) app: Option<T>,
+}
+
+impl<'a> Tokens<&'a Secret> {
+    pub(in crate::ledger) fn of(grant: &'a Grant) -> Tokens<&'a Secret> {
+        Tokens { access: &grant.access, refresh: grant.refresh.as_ref(), app: grant.app.as_ref() }
+    }
+}
+
+impl<T> Tokens<T> {
+    fn map<U>(self, change: impl Fn(T) -> U) -> Tokens<U> {
+        Tokens { access: change(self.access), refresh: self.refresh.map(&change), app: self.app.map(&change) }
+    }
 }
 
 /// What sealed tokens belong to.
@@ -55,16 +71,15 @@ pub(in crate::ledger) struct Sealer<'a> {
 }
 
 impl Sealer<'_> {
-    /// Ciphertext of both tokens, in hexadecimal digits: format, nonce, sealed bytes.
+    /// Ciphertext of the tokens, in hexadecimal digits: format, nonce, sealed bytes.
     pub(in crate::ledger) fn seal(
         self,
         place: Place<'_>,
-        access: &Secret,
-        refresh: Option<&Secret>,
+        tokens: Tokens<&Secret>,
     ) -> Result<String, VaultError> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(VaultError::Random)?;
-        let text = clear(&Tokens { access: access.expose(), refresh: refresh.map(Secret::expose) });
+        let text = clear(&tokens.map(Secret::expose));
         let sealed = self
             .cipher()
             .encrypt(&XNonce::from(nonce), Payload { msg: &text, aad: &place.bytes() })
@@ -72,15 +87,15 @@ impl Sealer<'_> {
         Ok(hex(&[&[self.format as u8], nonce.as_slice(), &sealed].concat()))
     }
 
-    /// The tokens again, access and refresh. `None`: another key, another format, another place, or a changed byte.
-    pub(in crate::ledger) fn open(self, place: Place<'_>, sealed: &str) -> Option<(Secret, Option<Secret>)> {
+    /// The tokens again. `None`: another key, another format, another place, or a changed byte.
+    pub(in crate::ledger) fn open(self, place: Place<'_>, sealed: &str) -> Option<Tokens<Secret>> {
         let bytes = unhex(sealed)?;
         let (&format, rest) = bytes.split_first()?;
         let (nonce, msg) = rest.split_first_chunk::<NONCE_BYTES>().filter(|_| format == self.format as u8)?;
         let text = self.cipher().decrypt(&XNonce::from(*nonce), Payload { msg, aad: &place.bytes() }).ok()?;
         let text = Zeroizing::new(text);
         let tokens: Tokens<String> = serde_json::from_slice(&text).ok()?;
-        Some((Secret::new(tokens.access), tokens.refresh.map(Secret::new)))
+        Some(tokens.map(Secret::new))
     }
 
     fn cipher(self) -> XChaCha20Poly1305 {
@@ -91,7 +106,8 @@ impl Sealer<'_> {
 /// The tokens in clear, wiped when dropped. The room is made beforehand: a buffer that grows leaves its beginnings in
 /// memory that nobody wipes.
 fn clear(tokens: &Tokens<&str>) -> Zeroizing<Vec<u8>> {
-    let bytes = tokens.access.len() + tokens.refresh.map_or(0, str::len);
+    let bytes =
+        tokens.access.len() + [tokens.refresh, tokens.app].into_iter().flatten().map(str::len).sum::<usize>();
     let room = bytes.saturating_mul(JSON_BYTES_MAX).saturating_add(JSON_FRAME_BYTES);
     let mut text = Zeroizing::new(Vec::with_capacity(room));
     serde_json::to_writer(&mut *text, tokens).expect("texts, into memory");

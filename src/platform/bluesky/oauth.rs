@@ -57,6 +57,7 @@ pub(super) fn read_grant(reply: &Value, handle: Option<&str>, now: Timestamp) ->
     Ok(Grant {
         access: Secret::new(access),
         refresh: Some(Secret::new(refresh)),
+        app: None,
         // A token that tells no end is good until the next run refreshes it.
         expires_at: ends_at(access, now, ACCESS_LIFE_MAX).unwrap_or(now),
         refresh_expires_at: ends_at(refresh, now, REFRESH_LIFE_MAX),

@@ -160,6 +160,7 @@ pub(super) fn read_grant(reply: &Value, now: Timestamp) -> Result<Grant, Error> 
     Ok(Grant {
         access: Secret::new(text("access_token").ok_or_else(|| lacks("access_token"))?),
         refresh: text("refresh_token").map(Secret::new),
+        app: None,
         expires_at: life("expires_in").ok_or_else(|| lacks("expires_in"))?,
         refresh_expires_at: life("refresh_expires_in"),
         scopes: scopes.map(str::to_owned).collect(),

@@ -65,6 +65,7 @@ impl Account {
         Grant {
             access: Secret::new(format!("access {second}")),
             refresh: self.has_refresh.then(|| Secret::new(format!("refresh {second}"))),
+            app: None,
             expires_at: at(second + self.access_s),
             refresh_expires_at: self.refresh_s.map(|life| at(second + life)),
             scopes: Vec::new(),

@@ -208,6 +208,7 @@ fn grant(now: Timestamp) -> Grant {
     Grant {
         access: Secret::new("access"),
         refresh: Some(Secret::new("refresh")),
+        app: None,
         expires_at: now + LIFE,
         refresh_expires_at: None,
         scopes: Vec::new(),

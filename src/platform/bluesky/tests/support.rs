@@ -48,6 +48,7 @@ pub(super) fn grant() -> Grant {
     Grant {
         access: Secret::new("access.canary"),
         refresh: Some(Secret::new("refresh.canary")),
+        app: None,
         expires_at: start() + SignedDuration::from_hours(2),
         refresh_expires_at: None,
         scopes: vec!["com.atproto.appPass".into()],

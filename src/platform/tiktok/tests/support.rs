@@ -61,6 +61,7 @@ pub(super) fn grant() -> Grant {
     Grant {
         access: Secret::new("act.canary"),
         refresh: Some(Secret::new("rft.canary")),
+        app: None,
         expires_at: start() + SignedDuration::from_hours(2),
         refresh_expires_at: None,
         scopes: ["video.publish", "video.upload", "video.list"].map(str::to_owned).to_vec(),
