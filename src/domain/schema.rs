@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Map, Value, json};
 
 use super::capability::decode::{LISTED_MAX, NAME_CHARS_MAX, VIDEO_SECONDS_MAX};
+use super::capability::server::NUMBER_MAX;
 use super::capability::{Allow, Privacy};
 use super::ids::{NAME_LENGTH_MAX, PlatformId};
 use super::manifest::DesiredState;
@@ -193,7 +194,7 @@ struct Accounts {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("dependentRequired" = {
     "username": ["read_on"], "nickname": ["read_on"], "scopes": ["read_on"], "privacy": ["read_on"],
-    "disabled": ["read_on"], "video_seconds_max": ["read_on"],
+    "disabled": ["read_on"], "video_seconds_max": ["read_on"], "server": ["read_on"],
 }))]
 #[expect(dead_code, reason = "only its shape matters")]
 struct Known {
@@ -214,11 +215,50 @@ struct Known {
     /// The longest video, in seconds.
     #[schemars(range(min = 1, max = VIDEO_SECONDS_MAX))]
     video_seconds_max: Option<u64>,
+    /// What the account's server says of itself, on platforms that are made of many.
+    server: Option<Server>,
     /// Whether the platform has audited the app; counts where gitcast.yaml does not say it.
     audited: Option<bool>,
     /// Addresses that the platform has verified, with a slash at their ends. Add yours: they are kept.
     #[schemars(length(max = LISTED_MAX))]
     media_prefixes: Option<BTreeSet<String>>,
+}
+
+/// What a server says of itself.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape matters")]
+struct Server {
+    /// Its own name, such as mastodon.
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX))]
+    software: Option<String>,
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX))]
+    version: Option<String>,
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    text_chars_max: Option<u64>,
+    /// What any link counts for.
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    link_chars: Option<u64>,
+    /// Media in a post.
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    media_max: Option<u64>,
+    /// Such as image/png.
+    #[schemars(length(max = LISTED_MAX))]
+    media_types: Option<BTreeSet<String>>,
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    image_bytes_max: Option<u64>,
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    video_bytes_max: Option<u64>,
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    alt_chars_max: Option<u64>,
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    poll_options_max: Option<u64>,
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    poll_option_chars_max: Option<u64>,
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    poll_seconds_min: Option<u64>,
+    #[schemars(range(min = 1, max = NUMBER_MAX))]
+    poll_seconds_max: Option<u64>,
 }
 
 /// The keys of which an entry of a resolution file has exactly one.
@@ -437,7 +477,12 @@ mod tests {
             let list = help.split("possible here: ").nth(1).expect("a list");
             list.split(", ").map(str::to_owned).collect::<Vec<_>>()
         };
-        for (schema, text) in [(&schema, "?: x"), (known, "accounts: {a: {?: x}}")] {
+        let server = &schema["$defs"]["Server"];
+        for (schema, text) in [
+            (&schema, "?: x"),
+            (known, "accounts: {a: {?: x}}"),
+            (server, "accounts: {a: {read_on: 2026-11-26, server: {?: x}}}"),
+        ] {
             let keys = sorted(schema["properties"].as_object().expect("properties").keys().cloned());
             assert_eq!(keys, help(&text.replace('?', "unheardof"), "unknown-key"), "{text}");
             assert_eq!(schema["additionalProperties"], false, "{text}");

@@ -280,6 +280,12 @@ fn facts(facts: &Capabilities, is_audited: Option<bool>) -> String {
         parts.push(format!("turned off: {}", words.join(", ")));
     }
     parts.extend(facts.video_seconds_max.map(|seconds| format!("videos up to {seconds} s")));
+    if let Some(server) = &facts.server {
+        let software = [&server.software, &server.version].map(|name| name.clone().unwrap_or_default());
+        parts.push(software.join(" ").trim().to_owned());
+        parts.extend(server.text_chars_max.map(|chars| format!("texts up to {chars} characters")));
+        parts.extend(server.media_max.map(|media| format!("{media} media")));
+    }
     parts.push(if is_audited == Some(true) { "app audited" } else { "app not audited" }.to_owned());
     if !facts.media_prefixes.is_empty() {
         let prefixes: Vec<_> = facts.media_prefixes.iter().map(String::as_str).collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 
-use super::{AccountsFile, Capabilities, Known};
+use super::{AccountsFile, Capabilities, Known, server};
 use crate::domain::ids::AccountName;
 use crate::domain::manifest::decode::{Mapping, boolean, integer, list, set_of, text};
 use crate::domain::manifest::node::{Node, Value};
@@ -25,7 +25,8 @@ pub const LISTED_MAX: usize = 100;
 pub const VIDEO_SECONDS_MAX: u64 = 24 * 60 * 60;
 
 /// The keys of what comes from the platform, so that it has a day.
-const READ: [&str; 6] = ["username", "nickname", "scopes", "privacy", "disabled", "video_seconds_max"];
+const READ: [&str; 7] =
+    ["username", "nickname", "scopes", "privacy", "disabled", "video_seconds_max", "server"];
 
 /// What the file says, unless `report` says why not.
 pub fn read(node: &Node, report: &Report) -> Option<AccountsFile> {
@@ -61,6 +62,7 @@ fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<(Accou
         privacy: entry.get("privacy", words),
         disabled: entry.get("disabled", words),
         video_seconds_max: entry.get("video_seconds_max", integer(1..=VIDEO_SECONDS_MAX)).map(|n| n.value),
+        server: entry.get("server", server::read),
         audited: entry.get("audited", boolean).map(|audited| audited.value),
         media_prefixes: entry.get("media_prefixes", prefixes).unwrap_or_default(),
     };
@@ -106,7 +108,7 @@ fn day(node: &Node, report: &Report) -> Option<Date> {
 }
 
 /// A name as people see it: one line, whatever its script.
-fn person(node: &Node, report: &Report) -> Option<String> {
+pub(super) fn person(node: &Node, report: &Report) -> Option<String> {
     let written = text(node, report)?;
     let why = match written.value.as_str() {
         name if name.chars().any(char::is_control) => "holds control characters".to_owned(),
@@ -164,7 +166,7 @@ fn prefix(node: &Node, report: &Report) -> Option<String> {
     }
 }
 
-fn bounded(node: &Node, report: &Report, items: Vec<String>) -> Option<BTreeSet<String>> {
+pub(super) fn bounded(node: &Node, report: &Report, items: Vec<String>) -> Option<BTreeSet<String>> {
     if items.len() > LISTED_MAX {
         let finding = report.error("invalid-value", node.span, format!("more than {LISTED_MAX} items"));
         finding.help("remove those that are not needed");

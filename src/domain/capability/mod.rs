@@ -19,10 +19,12 @@ use super::project::Project;
 use super::span::Span;
 
 pub mod decode;
+pub mod server;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use server::ServerFacts;
 pub use write::write;
 
 /// The file's name, at the top of `content/`.
@@ -92,7 +94,7 @@ impl Allow {
 /// What is known of one account. What the platform did not tell is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
-    /// The day, in UTC, on which the platform was asked. There whenever one of the next six is.
+    /// The day, in UTC, on which the platform was asked. There whenever one of the next seven is.
     pub read_on: Option<Date>,
     pub username: Option<String>,
     pub nickname: Option<String>,
@@ -103,6 +105,8 @@ pub struct Capabilities {
     /// What the creator has turned off for all posts.
     pub disabled: Option<BTreeSet<Allow>>,
     pub video_seconds_max: Option<u64>,
+    /// What the account's server says of itself, on platforms that are made of many.
+    pub server: Option<ServerFacts>,
     /// Whether the platform has audited the app: said by a person, as no platform tells.
     pub audited: Option<bool>,
     /// Addresses from which the platform may pull media: each ends in a slash.

@@ -39,6 +39,14 @@ fn whole() -> Capabilities {
         privacy: Some([Privacy::SelfOnly, Privacy::Public].into()),
         disabled: Some(BTreeSet::new()),
         video_seconds_max: Some(600),
+        server: Some(ServerFacts {
+            software: Some("mastodon".into()),
+            version: Some("4.3.2+glitch".into()),
+            text_chars_max: Some(500),
+            media_types: Some(["image/png", "image/svg+xml"].map(str::to_owned).into()),
+            poll_seconds_max: Some(2_629_746),
+            ..ServerFacts::default()
+        }),
         audited: Some(false),
         media_prefixes: ["https://media.example.com/".to_owned()].into(),
     }
@@ -68,6 +76,14 @@ fn the_file_has_one_line_for_each_fact() {
           - video.upload
         media_prefixes:
           - https://media.example.com/
+        server:
+          software: "mastodon"
+          version: "4.3.2+glitch"
+          text_chars_max: 500
+          poll_seconds_max: 2629746
+          media_types:
+            - image/png
+            - "image/svg+xml"
     "#);
     assert_eq!(facts(good(&write(&BTreeMap::new()))), BTreeMap::new());
 }
@@ -90,22 +106,54 @@ fn any_facts() -> impl Strategy<Value = Capabilities> {
         "https://[a-z]{1,5}\\.example(:[1-9][0-9]{3})?/([a-z%~:@!$&'()*+,;=-]{1,9}/){0,2}",
         Just("http://127.0.0.1:4010/content/".to_owned()),
     ];
+    let server = (
+        (option::of(any_person()), option::of(any_person())),
+        option::of(btree_set("[a-z]{1,6}/[a-z0-9.+_-]{1,9}", 0..4)),
+        proptest::array::uniform10(option::of(1..=server::NUMBER_MAX)),
+    );
+    let server =
+        server.prop_map(|((software, version), media_types, [a, b, c, d, e, f, g, h, i, j])| ServerFacts {
+            software,
+            version,
+            text_chars_max: a,
+            link_chars: b,
+            media_max: c,
+            media_types,
+            image_bytes_max: d,
+            video_bytes_max: e,
+            alt_chars_max: f,
+            poll_options_max: g,
+            poll_option_chars_max: h,
+            poll_seconds_min: i,
+            poll_seconds_max: j,
+        });
     let read = (
         (0..40_000_i64).prop_map(|day| Date::constant(1970, 1, 1).saturating_add(day.days())),
         (option::of(any_person()), option::of(any_person())),
         option::of(btree_set(scope, 0..5)),
         option::of(btree_set(sample::select(Privacy::ALL.to_vec()), 0..5)),
         option::of(btree_set(sample::select(Allow::ALL.to_vec()), 0..4)),
-        option::of(1..=decode::VIDEO_SECONDS_MAX),
+        (option::of(1..=decode::VIDEO_SECONDS_MAX), option::of(server)),
     );
     (option::of(read), any::<Option<bool>>(), btree_set(prefix, 0..3)).prop_map(
         |(read, audited, media_prefixes)| {
             let said = Capabilities { audited, media_prefixes, ..Capabilities::default() };
-            let Some((day, (username, nickname), scopes, privacy, disabled, video_seconds_max)) = read else {
+            let Some((day, (username, nickname), scopes, privacy, disabled, (video_seconds_max, server))) =
+                read
+            else {
                 return said;
             };
-            let read_on = Some(day);
-            Capabilities { read_on, username, nickname, scopes, privacy, disabled, video_seconds_max, ..said }
+            Capabilities {
+                read_on: Some(day),
+                username,
+                nickname,
+                scopes,
+                privacy,
+                disabled,
+                video_seconds_max,
+                server,
+                ..said
+            }
         },
     )
 }
@@ -165,6 +213,9 @@ fn what_is_bad_is_named_at_its_place() {
         ("video_seconds_max: 0", "invalid-value", 5, 24),
         ("video_seconds_max: 86401", "invalid-value", 5, 24),
         ("video_seconds_max: 1m", "invalid-type", 5, 24),
+        ("server: {text_chars_max: 0}", "invalid-value", 5, 30),
+        ("server: {media_types: [png]}", "invalid-value", 5, 28),
+        ("server: {unheardof: 1}", "unknown-key", 5, 14),
     ];
     let texts = table.into_iter().map(|(text, code, line, column)| (text.to_owned(), code, line, column));
     let lines = lines.into_iter().map(|(text, code, line, column)| (dated(text), code, line, column));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Capabilities;
+use super::{Capabilities, ServerFacts};
 use crate::domain::ids::AccountName;
 
 const HEAD: &str = "\
@@ -48,6 +48,35 @@ fn account(facts: &Capabilities, out: &mut String) {
     items("scopes", facts.scopes.as_ref().map(|all| all.iter().map(|scope| scalar(scope)).collect()));
     let prefixes = facts.media_prefixes.iter().map(|prefix| scalar(prefix)).collect::<Vec<_>>();
     items("media_prefixes", Some(prefixes).filter(|prefixes| !prefixes.is_empty()));
+    if let Some(facts) = &facts.server {
+        server(facts, out);
+    }
+}
+
+fn server(facts: &ServerFacts, out: &mut String) {
+    if *facts == ServerFacts::default() {
+        *out += "    server: {}\n";
+        return;
+    }
+    *out += "    server:\n";
+    for (key, name) in [("software", &facts.software), ("version", &facts.version)] {
+        if let Some(name) = name {
+            *out += &format!("      {key}: {}\n", quoted(name));
+        }
+    }
+    for (key, number) in facts.numbers() {
+        if let Some(number) = number {
+            *out += &format!("      {key}: {number}\n");
+        }
+    }
+    match &facts.media_types {
+        None => {}
+        Some(types) if types.is_empty() => *out += "      media_types: []\n",
+        Some(types) => {
+            *out += "      media_types:\n";
+            types.iter().for_each(|one| *out += &format!("        - {}\n", scalar(one)));
+        }
+    }
 }
 
 /// As it is where nobody can read it as something else, else in quotes.

@@ -114,6 +114,7 @@ fn capabilities(grant: &Grant, user: &User, creator: Option<&CreatorInfo>) -> Ca
             .map(|c| c.privacy_level_options.iter().filter_map(|level| Privacy::from_level(level)).collect()),
         disabled: creator.map(disabled),
         video_seconds_max: creator.and_then(seconds),
+        server: None,
         audited: None,
         media_prefixes: BTreeSet::new(),
     }
