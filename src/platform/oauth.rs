@@ -4,7 +4,7 @@
 //! # Flow
 //!
 //! ```text
-//! Asked::new ─▶ authorize_url ─▶ the owner's browser ─▶ callback ─▶ Asked::read_callback ─▶ exchange ─▶ Grant
+//! Asked::new ─▶ register ─▶ authorize_url ─▶ the owner's browser ─▶ callback ─▶ Asked::read_callback ─▶ exchange ─▶ Grant
 //! ask_by_qr ─▶ the owner's phone ─▶ poll_qr … ─▶ exchange_qr ─▶ Grant
 //! ```
 //!
@@ -63,6 +63,20 @@ pub trait Login: Send + Sync {
 
 /// Logging in on a page of the platform's.
 pub trait BrowserLogin: Send + Sync {
+    /// Makes the app known to the platform, where each login has one of its own, and gives its keys. Comes first.
+    fn register<'a>(
+        &'a self,
+        _asked: &'a Asked,
+        _log: &'a RequestLog,
+    ) -> BoxFuture<'a, Result<Option<Secret>, Error>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// The redirect address with which the platform shows the code to its owner, if there is one.
+    fn shows_code_at(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The page on which the owner grants.
     fn authorize_url(&self, asked: &Asked) -> Result<String, Error>;
 
@@ -125,6 +139,8 @@ pub struct Asked {
     /// Proof Key for Code Exchange (RFC 7636): 64 unreserved characters.
     pub verifier: Secret,
     pub scopes: Vec<String>,
+    /// The app's keys, as [`BrowserLogin::register`] gave them.
+    pub app: Option<Secret>,
 }
 
 /// What a code for a phone leads to.
@@ -166,11 +182,25 @@ impl Asked {
             let message = "the redirect address must be https, without query and fragment";
             return Err(Error::new(OPERATION, ErrorKind::Local, "bad-redirect", message));
         }
+        Asked::to(redirect_uri, scopes)
+    }
+
+    /// The platform shows the code to its owner, who copies it. `redirect_uri` is the platform's word for that.
+    ///
+    /// # Errors
+    ///
+    /// `Local` when the system has no random numbers.
+    pub fn out_of_band(redirect_uri: &'static str, scopes: Vec<String>) -> Result<Asked, Error> {
+        Asked::to(redirect_uri, scopes)
+    }
+
+    fn to(redirect_uri: &str, scopes: Vec<String>) -> Result<Asked, Error> {
         Ok(Asked {
             redirect_uri: redirect_uri.to_owned(),
             state: random()?,
             verifier: Secret::new(random()?),
             scopes,
+            app: None,
         })
     }
 
@@ -184,6 +214,25 @@ impl Asked {
         let at = |text: &str| Url::parse(text).ok().map(|url| (url.origin(), url.path().to_owned()));
         callback.len() <= CALLBACK_BYTES_MAX
             && at(callback).is_some_and(|at_| Some(at_) == at(&self.redirect_uri))
+    }
+
+    /// The code that the owner copied. Some servers show the state behind it; then it must be the right one.
+    ///
+    /// # Errors
+    ///
+    /// `Rejected` for what is no code, or the answer to something else. It does not hold the code.
+    pub fn read_code(&self, line: &str) -> Result<Secret, Error> {
+        let rejected =
+            |code: &'static str, message: &str| Error::new(OPERATION, ErrorKind::Rejected, code, message);
+        let (code, state) =
+            line.split_once("&state=").map_or((line, None), |(code, state)| (code, Some(state)));
+        if state.is_some_and(|state| !bool::from(state.as_bytes().ct_eq(self.state.as_bytes()))) {
+            return Err(rejected("other-state", "this is the answer to another request to log in"));
+        }
+        let is_code = |text: &str| {
+            (1..=CALLBACK_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+        };
+        if is_code(code) { Ok(Secret::new(code)) } else { Err(rejected("no-code", "this is no code")) }
     }
 
     /// The code that the callback's address brings.
@@ -254,6 +303,27 @@ mod tests {
             state: "s t&1".into(),
             verifier: Secret::new("v"),
             scopes: Vec::new(),
+            app: None,
+        }
+    }
+
+    #[test]
+    fn a_copied_code_counts_alone_or_with_its_state() {
+        let long = "a".repeat(CALLBACK_BYTES_MAX + 1);
+        for (line, expected) in [
+            ("a*1!", Ok("a*1!")),
+            ("abc&state=s t&1", Ok("abc")),
+            ("abc&state=other", Err("other-state")),
+            ("abc&state=", Err("other-state")),
+            ("", Err("no-code")),
+            ("&state=s t&1", Err("no-code")),
+            ("two words", Err("no-code")),
+            ("äöü", Err("no-code")),
+            (&long, Err("no-code")),
+        ] {
+            let read = asked().read_code(line);
+            let read = read.as_ref().map(Secret::expose).map_err(|error| error.code.as_str());
+            assert_eq!(read, expected, "{line}");
         }
     }
 

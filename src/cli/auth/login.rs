@@ -42,8 +42,9 @@ const STORE_TRIES_MAX: u32 = 20;
 pub(in crate::cli) struct Arguments {
     /// The account, as gitcast.yaml names it
     account: AccountName,
-    /// Take the address that the browser ends at from the keyboard: for web apps, and over SSH
-    #[arg(long, requires = "redirect_uri", conflicts_with = "qr")]
+    /// Take the address that the browser ends at, or the code that the platform shows, from the keyboard: for web apps,
+    /// and over SSH
+    #[arg(long, conflicts_with = "qr")]
     paste: bool,
     /// Show a code to scan with a phone
     #[arg(long)]
@@ -161,17 +162,25 @@ async fn ask_owner(
     let Some(login) = login.by_browser() else {
         return Err(Failure::usage("this platform has no login in a browser"));
     };
-    if let Some(redirect_uri) = &arguments.redirect_uri {
-        let asked = Asked::new(redirect_uri, scopes).map_err(failed)?;
-        let code = by_paste(workspace, login, &asked, end).await?;
-        let grant = login.exchange(&code, &asked, &RequestLog::default()).await.map_err(failed)?;
+    let log = RequestLog::default();
+    if arguments.paste {
+        let asked = match (&arguments.redirect_uri, login.shows_code_at()) {
+            (Some(uri), _) => Asked::new(uri, scopes),
+            (None, Some(uri)) => Asked::out_of_band(uri, scopes),
+            (None, None) => return Err(Failure::usage("--paste needs --redirect-uri on this platform")),
+        };
+        let mut asked = asked.map_err(failed)?;
+        asked.app = login.register(&asked, &log).await.map_err(failed)?;
+        let code = by_paste(workspace, login, &asked, arguments.redirect_uri.is_none(), end).await?;
+        let grant = login.exchange(&code, &asked, &log).await.map_err(failed)?;
         return Ok((grant, None));
     }
     let listener = Listener::bind(arguments.port).await?;
-    let asked = Asked::new(&listener.redirect_uri(), scopes).map_err(failed)?;
+    let mut asked = Asked::new(&listener.redirect_uri(), scopes).map_err(failed)?;
+    asked.app = login.register(&asked, &log).await.map_err(failed)?;
     show(workspace, arguments, &login.authorize_url(&asked).map_err(failed)?);
     let (code, verdict) = timeout_at(end, listener.wait(&asked)).await.map_err(|_| too_late())??;
-    match login.exchange(&code, &asked, &RequestLog::default()).await {
+    match login.exchange(&code, &asked, &log).await {
         Ok(grant) => Ok((grant, Some(verdict))),
         Err(error) => {
             verdict.tell(Err(&error.message)).await;
@@ -196,11 +205,12 @@ fn show(workspace: &Workspace, arguments: &Arguments, url: &str) {
     ui::tell("Waiting for the answer …");
 }
 
-/// Takes the address at which the browser ended. A wrong one may be pasted again.
+/// Takes the address at which the browser ended, or the code that it shows. A wrong one may be pasted again.
 async fn by_paste(
     workspace: &Workspace,
     login: &dyn BrowserLogin,
     asked: &Asked,
+    is_code: bool,
     end: Instant,
 ) -> Result<Secret, Failure> {
     ui::tell("Open this address in any browser, and grant what it asks for:");
@@ -211,20 +221,24 @@ async fn by_paste(
         ui::print(&format!("{url}\n"));
     }
     for _ in 0..PASTES_MAX {
-        ui::tell("The browser then shows a page of your own site. Paste its whole address here:");
+        ui::tell(match is_code {
+            true => "The browser then shows a code. Paste it here:",
+            false => "The browser then shows a page of your own site. Paste its whole address here:",
+        });
         let line = Secret::new(timeout_at(end, runtime::ask()).await.map_err(|_| too_late())??);
         if line.is_empty() {
-            return Err(Failure::error("the input ended before the address came"));
+            return Err(Failure::error("the input ended before the answer came"));
         }
-        match asked.read_callback(line.expose().trim()) {
+        let line = line.expose().trim();
+        match if is_code { asked.read_code(line) } else { asked.read_callback(line) } {
             Ok(code) => return Ok(code),
-            Err(error) if error.code == "other-address" || error.code == "other-state" => {
+            Err(error) if ["other-address", "other-state"].contains(&error.code.as_str()) || is_code => {
                 ui::tell(&format!("Not this one: {}.", error.message));
             }
             Err(error) => return Err(failed(error)),
         }
     }
-    Err(Failure::error(format!("no address out of {PASTES_MAX} was the right one")))
+    Err(Failure::error(format!("none out of {PASTES_MAX} was the right one")))
 }
 
 /// Takes the password from the keyboard, without showing it, or from what standard input is connected to.
