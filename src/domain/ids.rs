@@ -100,15 +100,17 @@ name! {
 pub enum PlatformId {
     Tiktok,
     Bluesky,
+    Mastodon,
 }
 
 impl PlatformId {
-    pub const ALL: [PlatformId; 2] = [PlatformId::Tiktok, PlatformId::Bluesky];
+    pub const ALL: [PlatformId; 3] = [PlatformId::Tiktok, PlatformId::Bluesky, PlatformId::Mastodon];
 
     pub fn as_str(self) -> &'static str {
         match self {
             PlatformId::Tiktok => "tiktok",
             PlatformId::Bluesky => "bluesky",
+            PlatformId::Mastodon => "mastodon",
         }
     }
 
@@ -121,6 +123,11 @@ impl PlatformId {
     /// by its handle.
     pub fn has_apps(self) -> bool {
         matches!(self, PlatformId::Tiktok)
+    }
+
+    /// Whether it is made of many servers, one of which a handle names: `alice@example.social`.
+    pub fn has_servers(self) -> bool {
+        matches!(self, PlatformId::Mastodon)
     }
 }
 
@@ -154,6 +161,17 @@ pub fn is_handle(name: &str) -> bool {
         && name.contains('.')
         && name.split('.').all(label)
         && last.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+/// The longest name before the `@` of a handle; a server's own limit is lower (Mastodon: 30).
+const USER_LENGTH_MAX: usize = 64;
+
+/// Whether this is a handle, as platforms have them that are made of many servers: `alice@example.social`.
+pub fn is_handle_at_server(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    name.split_once('@').is_some_and(|(user, host)| {
+        (1..=USER_LENGTH_MAX).contains(&user.len()) && user.bytes().all(allowed) && is_handle(host)
+    })
 }
 
 /// SHA-256 that decides "unchanged": of a medium's bytes, or of the effective payload for one account.

@@ -85,8 +85,10 @@ struct Project {
 #[expect(dead_code, reason = "only its shape matters")]
 struct Account {
     platform: PlatformId,
-    /// The account's handle, such as alice.bsky.social; for platforms that log in by it.
+    /// The account's handle, such as alice.bsky.social or @alice@example.social; for platforms that log in by it.
     handle: Option<String>,
+    /// Scheme and host of a Mastodon account's server, where it is not the handle's host.
+    server: Option<String>,
     /// Whether the platform has audited the app; false unless written.
     audited: Option<bool>,
     /// draft goes to the creator's inbox, direct is published by gitcast; draft unless written.

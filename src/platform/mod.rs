@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::event::Request;
 use crate::domain::grant::{Grant, TokenCare};
-use crate::domain::ids::PlatformId;
+use crate::domain::ids::{ContentDigest, PlatformId};
 use crate::domain::limits::{Cap, RateLimit};
 use crate::domain::manifest::{Post, Target};
 use crate::domain::media::Medium;
@@ -25,6 +25,7 @@ pub mod doubt;
 pub mod error;
 pub mod http;
 pub mod inquiry;
+pub mod mastodon;
 pub mod multipart;
 pub mod oauth;
 #[cfg(test)]
@@ -122,6 +123,8 @@ pub struct Job {
     /// `content/`, where the payload's files lie.
     pub content: PathBuf,
     pub checkpoint: Option<Checkpoint>,
+    /// Tells this attempt at this post on this account from every other, the same in each process.
+    pub key: ContentDigest,
     /// The live post, or the first of its parts, as far as it is known.
     pub remote: Remote,
     pub now: Timestamp,
@@ -256,6 +259,7 @@ pub fn build(account: &Account, http: &http::Http, keys: &Keys) -> Box<dyn Platf
     match account.platform {
         PlatformId::Tiktok => Box::new(tiktok::Tiktok::new(account.clone(), http.clone(), keys.clone())),
         PlatformId::Bluesky => Box::new(bluesky::Bluesky::new(account.clone(), http.clone())),
+        PlatformId::Mastodon => Box::new(mastodon::Mastodon::new(account.clone(), http.clone())),
     }
 }
 
@@ -264,6 +268,7 @@ pub fn option_schemas() -> Vec<(PlatformId, schemars::Schema)> {
     let schema = |platform| match platform {
         PlatformId::Tiktok => tiktok::options_schema(),
         PlatformId::Bluesky => bluesky::options_schema(),
+        PlatformId::Mastodon => mastodon::options_schema(),
     };
     PlatformId::ALL.map(|platform| (platform, schema(platform))).to_vec()
 }

@@ -33,7 +33,7 @@ use crate::crash::{self, Point};
 use crate::domain::commit::Commit;
 use crate::domain::event::{Event, GrantChange};
 use crate::domain::grant::Grant;
-use crate::domain::ids::{AccountName, PostId};
+use crate::domain::ids::{AccountName, ContentDigest, PostId};
 use crate::domain::pause::{Pause, pause_of};
 use crate::domain::plan::{Action, Desired, Plan};
 use crate::domain::publication::{Change, Checkpoint, Publication, Reason, State, Work};
@@ -389,6 +389,7 @@ impl Run<'_> {
             payload: Arc::from(work.payload),
             content: self.engine.content.clone(),
             checkpoint: work.checkpoint,
+            key: key_of(publication),
             remote: publication.remote.clone(),
             now,
             publish_at: self.lanes[index].items[item].publish_at(now),
@@ -602,6 +603,12 @@ impl Run<'_> {
         self.engine.ledger.append(self.engine.clock.now(), &self.engine.actor, &events)?;
         Ok(())
     }
+}
+
+/// An attempt's own: after a person has another one made, the platform must not take it for this one.
+fn key_of(publication: &Publication) -> ContentDigest {
+    let Publication { post, account, revision, attempts, digest, .. } = publication;
+    ContentDigest::of(format!("{post} {account} {revision} {attempts} {digest}").as_bytes())
 }
 
 fn requests(finished: &Finished) -> Vec<Event> {

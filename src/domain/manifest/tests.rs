@@ -443,7 +443,7 @@ fn bad_projects_are_reported_where_they_are_bad() {
 #[test]
 fn unknown_platforms_and_accounts_list_the_known_ones() {
     let (_, diagnostics) = read_project(&PROJECT.replace("platform: tiktok", "platform: vine"));
-    assert_eq!(diagnostics[0].help.as_deref(), Some("possible here: bluesky, tiktok"));
+    assert_eq!(diagnostics[0].help.as_deref(), Some("possible here: bluesky, mastodon, tiktok"));
     let project = read_project(PROJECT).0.expect("good");
     let post = good("id: a\ntext: t\nto:\n  no:\n  brand-tictok:\n");
     let diagnostics = check_accounts(&post, &project);

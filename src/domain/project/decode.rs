@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::{Account, Late, Mode, Policy, Project};
 use crate::domain::capability::Knowledge;
-use crate::domain::ids::{AccountName, PlatformId, is_handle};
+use crate::domain::ids::{AccountName, PlatformId, is_handle, is_handle_at_server};
 use crate::domain::manifest::decode::{Mapping, boolean, integer, one_of, text};
 use crate::domain::manifest::node::{Node, Value};
 use crate::domain::manifest::post::{account_name, name};
@@ -107,7 +107,8 @@ fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<Accoun
     let platform = m.required("platform", one_of::<PlatformId>);
     let endpoint = m.optional("endpoint", endpoint);
     let mode = m.optional("mode", one_of::<Mode>);
-    let (mut audited, mut client_key_env, mut client_secret_env, mut handle) = (None, None, None, None);
+    let (mut audited, mut client_key_env, mut client_secret_env) = (None, None, None);
+    let (mut handle, mut server) = (None, None);
     // Without a platform, no key is too much.
     let has_apps = platform.as_ref().is_none_or(|platform| platform.value.has_apps());
     if has_apps {
@@ -115,10 +116,17 @@ fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<Accoun
         client_key_env = m.optional("client_key_env", variable("CLIENT_KEY"));
         client_secret_env = m.optional("client_secret_env", variable("CLIENT_SECRET"));
     }
-    if platform.is_none() {
-        m.take("handle");
-    } else if !has_apps {
-        handle = m.required("handle", handle_name);
+    match platform.as_ref().map(|platform| platform.value) {
+        None => {
+            m.take("handle");
+            m.take("server");
+        }
+        Some(platform) if platform.has_servers() => {
+            handle = m.required("handle", handle_at_server);
+            server = m.optional("server", server_address);
+        }
+        Some(_) if !has_apps => handle = m.required("handle", handle_name),
+        Some(_) => {}
     }
     m.finish();
     let (platform, span) = (platform?.value, node.span);
@@ -127,6 +135,7 @@ fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<Accoun
         name: name?,
         platform,
         handle,
+        server,
         audited,
         known: Knowledge::Nothing,
         mode,
@@ -164,6 +173,32 @@ fn handle_name(node: &Node, report: &Report) -> Option<Located<String>> {
         .error("invalid-value", written.span, format!("{} is no handle", quote(&written.value)))
         .help("write the account's full handle, such as alice.bsky.social");
     None
+}
+
+/// `alice@example.social`, with or without the `@` that people write before it.
+fn handle_at_server(node: &Node, report: &Report) -> Option<Located<String>> {
+    let written = text(node, report)?;
+    let name = written.value.strip_prefix('@').unwrap_or(&written.value).to_ascii_lowercase();
+    if is_handle_at_server(&name) {
+        return Some(Located::new(name, written.span));
+    }
+    report
+        .error("invalid-value", written.span, format!("{} is no handle", quote(&written.value)))
+        .help("write the account's full handle in quotes, such as \"@alice@example.social\"");
+    None
+}
+
+/// Tokens go there: only https, to a host with a name. An `endpoint` may be anything that people allow.
+fn server_address(node: &Node, report: &Report) -> Option<Located<String>> {
+    let only_https = |address: &str| url::check_media(address).and_then(|()| url::origin(address));
+    let help = "write scheme and host alone, such as https://social.example.com";
+    let server = checked(node, report, only_https, help)?;
+    if url::is_loopback(&server.value) {
+        let finding = report.error("invalid-url", server.span, "a server on this machine is an `endpoint`");
+        finding.help("write `endpoint:` instead of `server:`");
+        return None;
+    }
+    Some(server)
 }
 
 /// The longest name of an environment variable.

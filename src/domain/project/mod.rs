@@ -38,6 +38,8 @@ pub struct Account {
     pub platform: PlatformId,
     /// The account's name at the platform, on platforms that log in by it.
     pub handle: Option<Located<String>>,
+    /// Scheme and host of the server, where the handle's host is not it.
+    pub server: Option<Located<String>>,
     /// Whether the platform has audited the app, where this file says it.
     pub audited: Option<Located<bool>>,
     /// What `accounts.lock.yaml` says about the account.

@@ -133,6 +133,7 @@ impl Stage {
             payload: Arc::new(payload),
             content: self.content.path().to_owned(),
             checkpoint: None,
+            key: crate::domain::ids::ContentDigest([7; 32]),
             remote: Default::default(),
             publish_at: None,
             now: self.now(),
