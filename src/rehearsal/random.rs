@@ -5,6 +5,9 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
+/// Of base 64 for addresses (RFC 4648, section 5).
+pub(super) const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /// `bytes` random bytes in hexadecimal.
 pub(super) fn hex(bytes: usize) -> io::Result<String> {
     let mut buffer = vec![0; bytes];
@@ -25,4 +28,13 @@ pub(super) fn to_hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     })
+}
+
+/// Base 64 for addresses, without padding.
+pub(super) fn base64url(bytes: &[u8]) -> String {
+    let group = |group: &[u8]| {
+        let bits = group.iter().fold(0_u32, |bits, b| bits << 8 | u32::from(*b)) << (8 * (3 - group.len()));
+        (0..=group.len()).map(move |n| char::from(DIGITS[(bits >> (18 - 6 * n)) as usize & 63]))
+    };
+    bytes.chunks(3).flat_map(group).collect()
 }

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+use super::super::random::{DIGITS, base64url};
 
 pub(super) fn issue(key: &str, kind: &str, claims: &Value) -> String {
-    let head = encode(json!({ "typ": kind, "alg": "HS256" }).to_string().as_bytes());
-    let signed = format!("{head}.{}", encode(claims.to_string().as_bytes()));
+    let head = base64url(json!({ "typ": kind, "alg": "HS256" }).to_string().as_bytes());
+    let signed = format!("{head}.{}", base64url(claims.to_string().as_bytes()));
     format!("{signed}.{}", signature(key, &signed))
 }
 
@@ -19,15 +19,7 @@ pub(super) fn verify(key: &str, token: &str) -> Option<Value> {
 }
 
 fn signature(key: &str, signed: &str) -> String {
-    encode(&Sha256::digest(format!("{key}.{signed}").as_bytes()))
-}
-
-fn encode(bytes: &[u8]) -> String {
-    let group = |group: &[u8]| {
-        let bits = group.iter().fold(0_u32, |bits, b| bits << 8 | u32::from(*b)) << (8 * (3 - group.len()));
-        (0..=group.len()).map(move |n| char::from(DIGITS[(bits >> (18 - 6 * n)) as usize & 63]))
-    };
-    bytes.chunks(3).flat_map(group).collect()
+    base64url(&Sha256::digest(format!("{key}.{signed}").as_bytes()))
 }
 
 fn decode(text: &str) -> Option<Vec<u8>> {
@@ -51,9 +43,9 @@ mod tests {
     #[test]
     fn a_token_is_read_by_whoever_issued_it() {
         for text in ["", "f", "fo", "foo", "foob", "fooba", "foobar"] {
-            assert_eq!(decode(&encode(text.as_bytes())).as_deref(), Some(text.as_bytes()), "{text}");
+            assert_eq!(decode(&base64url(text.as_bytes())).as_deref(), Some(text.as_bytes()), "{text}");
         }
-        assert_eq!(encode(b"foob"), "Zm9vYg");
+        assert_eq!(base64url(b"foob"), "Zm9vYg");
         let claims = json!({ "sub": "did:plc:a", "exp": 1 });
         let token = issue("key", "at+jwt", &claims);
         assert_eq!(verify("key", &token), Some(claims));
