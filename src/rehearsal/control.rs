@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `POST /rehearsal/grants/ACCOUNT` | logs in; answers a token reply |
 //! | `POST /rehearsal/accounts/ACCOUNT` | changes fields of the account's setup |
+//! | `POST /rehearsal/mastodon` | changes fields of the Mastodon server's setup |
 //! | `POST /rehearsal/drafts/PUBLISH_ID` | the creator posts a delivered draft |
 //! | `GET, POST, DELETE /rehearsal/faults` | lists, adds one, removes all |
 //! | `GET /rehearsal/publications` | publications and uploads; `?digests=1` adds the SHA-256 of each medium |
@@ -16,6 +17,8 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::http::{Reply, bad_request, collect, json, not_found};
@@ -48,12 +51,16 @@ pub(super) async fn handle(server: &Arc<Server>, parts: &Parts, mut body: Incomi
             Ok(changes) => done(update(server, name, &changes), "no such account or field"),
             Err(message) => bad_request(&message),
         },
+        (&Method::POST, "mastodon") => match parse(&mut body).await {
+            Ok(changes) => done(set_up(server, &changes), "no such field"),
+            Err(message) => bad_request(&message),
+        },
         (&Method::POST, "drafts") => done(tiktok::finish_draft(server, name), "no such draft in the inbox"),
         _ => not_found(),
     }
 }
 
-async fn parse<T: serde::de::DeserializeOwned>(body: &mut Incoming) -> Result<T, String> {
+async fn parse<T: DeserializeOwned>(body: &mut Incoming) -> Result<T, String> {
     let bytes = collect(body).await.ok_or("the body is too large or incomplete")?;
     serde_json::from_slice(&bytes).map_err(|error| error.to_string())
 }
@@ -70,11 +77,20 @@ fn update(server: &Server, name: &str, changes: &Value) -> bool {
     if let Some(account) = server.bluesky().account_mut(name) {
         return change(account);
     }
+    if let Some(account) = server.mastodon().account_mut(name) {
+        return change(account);
+    }
     server.model().account_mut(name).is_some_and(change)
 }
 
-fn overlay(account: &AccountSetup, changes: &Value) -> Option<AccountSetup> {
-    let mut fields = serde_json::to_value(account).ok()?;
+fn set_up(server: &Server, changes: &Value) -> bool {
+    let mut model = server.mastodon();
+    let changed = overlay(model.setup_mut(), changes);
+    changed.map(|changed| *model.setup_mut() = changed).is_some()
+}
+
+fn overlay<T: Serialize + DeserializeOwned>(setup: &T, changes: &Value) -> Option<T> {
+    let mut fields = serde_json::to_value(setup).ok()?;
     fields.as_object_mut()?.extend(changes.as_object()?.clone());
     serde_json::from_value(fields).ok()
 }

@@ -6,17 +6,18 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::http::{self, Reply, not_found};
 use super::publication::{self, PerformedPublication};
-use super::{Server, bluesky, files};
+use super::{Server, bluesky, files, mastodon};
 
 pub(super) const STYLE: &str = include_str!("feed.css");
 /// The newest ones; a page with more is no use to anybody.
 const SHOWN_MAX: usize = 100;
 
-/// `/`, `/@username`, or one post at `/@username/video/ID`; on Bluesky `/profile/WHO` and `/profile/WHO/post/KEY`.
+/// `/`, `/@username`, or one post at `/@username/video/ID`; on Mastodon `/@username/ID`; on Bluesky `/profile/WHO` and `/profile/WHO/post/KEY`.
 pub(super) fn page(server: &Server, path: &str) -> Reply {
     let mut parts = path.trim_matches('/').splitn(3, '/');
     let username = parts.next().and_then(|part| part.strip_prefix('@'));
-    let id = parts.nth(1).filter(|_| username.is_some());
+    // On Mastodon nothing stands between the name and the id.
+    let id = parts.last().filter(|_| username.is_some());
     let mut shown = publication::performed(server);
     let (sky, key) = sky_path(path);
     shown.retain(|post| sky.is_none_or(|who| post.platform == "bluesky" && is_by(post, who)));
@@ -49,6 +50,9 @@ fn is_by(post: &PerformedPublication, who: &str) -> bool {
 pub(super) async fn media(server: &Server, headers: &HeaderMap, path: &str) -> Reply {
     if let Some(cid) = path.strip_prefix("bluesky/") {
         return bluesky::serve_blob(server, headers, cid).await;
+    }
+    if let Some(id) = path.strip_prefix("mastodon/") {
+        return mastodon::serve_media(server, headers, id).await;
     }
     let found = path.split_once('/').and_then(|(number, index)| {
         let index: usize = index.parse().ok()?;
@@ -93,7 +97,9 @@ fn render(shown: &[PerformedPublication], total: usize, nonce: &str) -> Markup {
                     (section("Being processed", &working))
                     (section("Published", &posts))
                     (section("Drafts in the inbox", &drafts))
+                    (section("Scheduled", &with(&["SCHEDULED"])))
                     (section("Failed", &failed))
+                    (section("Deleted", &with(&["DELETED"])))
                     @if total > shown.len() {
                         p.quiet { "The newest " (shown.len()) " of " (total) "." }
                     }
@@ -129,7 +135,7 @@ fn card(post: &PerformedPublication) -> Markup {
                 span.avatar aria-hidden="true" { (post.username.chars().next().unwrap_or('?').to_uppercase()) }
                 div {
                     a.account href=(profile(post)) { "@" (post.username) }
-                    div.quiet { (time(post.published_at.unwrap_or(post.created_at))) }
+                    div.quiet { (time(post.published_at.unwrap_or(post.created_at))) (edits(post)) }
                 }
                 (badge(post))
             }
@@ -147,6 +153,8 @@ fn badge(post: &PerformedPublication) -> Markup {
         Some("PUBLIC_TO_EVERYONE") => "Everyone",
         Some("MUTUAL_FOLLOW_FRIENDS") => "Friends",
         Some("FOLLOWER_OF_CREATOR") => "Followers",
+        Some("UNLISTED") => "Unlisted",
+        Some("MENTIONED") => "Mentioned people",
         _ => "Only me",
     };
     html! {
@@ -178,10 +186,11 @@ fn pictures(post: &PerformedPublication) -> Markup {
 
 /// What the post itself says of a picture.
 fn alt_of(post: &PerformedPublication, index: usize) -> Option<String> {
-    let embed = &post.record.as_ref()?["embed"];
-    let images =
-        [&embed["images"], &embed["media"]["images"]].into_iter().find_map(|images| images.get(index))?;
-    images["alt"].as_str().filter(|alt| !alt.is_empty()).map(str::to_owned)
+    let record = post.record.as_ref()?;
+    let embed = &record["embed"];
+    let images = [&embed["images"], &embed["media"]["images"], &record["media_attachments"]];
+    let image = images.into_iter().find_map(|images| images.get(index))?;
+    image["alt"].as_str().or(image["description"].as_str()).filter(|alt| !alt.is_empty()).map(str::to_owned)
 }
 
 fn profile(post: &PerformedPublication) -> String {
@@ -194,7 +203,20 @@ fn permalink(post: &PerformedPublication) -> Option<String> {
         return Some(format!("/profile/{who}/post/{}", key.rsplit('/').next()?));
     }
     let id = post.post_ids.first()?;
+    if post.platform == "mastodon" {
+        return Some(format!("/@{}/{id}", post.username));
+    }
     Some(format!("/@{}/{}/{id}", post.username, post.kind))
+}
+
+/// How often the text was changed, where that can happen.
+fn edits(post: &PerformedPublication) -> String {
+    let versions = post.record.as_ref().and_then(|record| record["history"].as_array()).map_or(0, Vec::len);
+    match versions {
+        0 | 1 => String::new(),
+        2 => " · edited".to_owned(),
+        versions => format!(" · edited {} times", versions - 1),
+    }
 }
 
 fn time(at: i64) -> String {

@@ -24,7 +24,8 @@ use tokio::task::JoinSet;
 use super::Server;
 use super::faults::{Action, Fault};
 use super::requests::Outcome;
-use super::{bluesky, control, random, tiktok};
+use super::settings::Network;
+use super::{bluesky, control, mastodon, random, tiktok};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub(super) type Reply = Response<Body>;
@@ -85,9 +86,10 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply
     if parts.uri.path().starts_with(control::PREFIX) {
         return Ok(control::handle(&server, &parts, body).await);
     }
-    let operation = match is_xrpc(&parts) {
-        true => bluesky::operation(&parts.method, parts.uri.path()),
-        false => tiktok::operation(&parts.method, parts.uri.path()),
+    let operation = match network(&parts) {
+        Network::Bluesky => bluesky::operation(&parts.method, parts.uri.path()),
+        Network::Mastodon => mastodon::operation(&parts.method, parts.uri.path()),
+        Network::Tiktok => tiktok::operation(&parts.method, parts.uri.path()),
     };
     let fired = server.faults.fire(operation);
     let seen = server.requests.begin(operation, &parts, server.now());
@@ -97,8 +99,13 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply
     result
 }
 
-fn is_xrpc(parts: &Parts) -> bool {
-    parts.uri.path().starts_with(bluesky::PREFIX)
+/// Whose interface it is; what nobody else has is TikTok's, and with it the feed.
+fn network(parts: &Parts) -> Network {
+    match parts.uri.path() {
+        path if path.starts_with(bluesky::PREFIX) => Network::Bluesky,
+        path if mastodon::serves(path) => Network::Mastodon,
+        _ => Network::Tiktok,
+    }
 }
 
 /// Keeps a page on the internet from reaching the rehearsal through a name that resolves to loopback.
@@ -125,8 +132,11 @@ async fn perform(
                 return Err(Cut);
             }
             Action::Status { code, body } => instead = Some(fault_reply(parts, *code, body.as_deref())),
-            Action::ExpireAccessToken if is_xrpc(parts) => bluesky::expire_access_token(server, parts),
-            Action::ExpireAccessToken => tiktok::expire_access_token(server, parts),
+            Action::ExpireAccessToken => match network(parts) {
+                Network::Bluesky => bluesky::expire_access_token(server, parts),
+                Network::Mastodon => mastodon::expire_access_token(server, parts),
+                Network::Tiktok => tiktok::expire_access_token(server, parts),
+            },
             Action::Pass | Action::EffectThenCut | Action::EffectThenStatus { .. } | Action::GarbageBody => {}
         }
     }
@@ -135,8 +145,11 @@ async fn perform(
             drain(body, DRAIN_MAX).await;
             reply
         }
-        None if is_xrpc(parts) => bluesky::handle(server, operation, parts, body).await,
-        None => tiktok::handle(server, operation, parts, body).await,
+        None => match network(parts) {
+            Network::Bluesky => bluesky::handle(server, operation, parts, body).await,
+            Network::Mastodon => mastodon::handle(server, operation, parts, body).await,
+            Network::Tiktok => tiktok::handle(server, operation, parts, body).await,
+        },
     };
     for fault in fired {
         match &fault.action {
@@ -152,12 +165,12 @@ async fn perform(
 
 fn fault_reply(parts: &Parts, code: u16, body: Option<&str>) -> Reply {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    match body {
-        Some(body) => with_type(status, "application/json", body.to_owned()),
-        None if is_xrpc(parts) => {
-            bluesky::error_reply(status, "InternalServerError", "a fault was asked for")
-        }
-        None => tiktok::error_reply(status, "internal_error", "a fault was asked for"),
+    let message = "a fault was asked for";
+    match (body, network(parts)) {
+        (Some(body), _) => with_type(status, "application/json", body.to_owned()),
+        (None, Network::Bluesky) => bluesky::error_reply(status, "InternalServerError", message),
+        (None, Network::Mastodon) => mastodon::error_reply(status, message),
+        (None, Network::Tiktok) => tiktok::error_reply(status, "internal_error", message),
     }
 }
 

@@ -17,6 +17,7 @@ mod feed;
 mod fetch;
 mod files;
 mod http;
+pub mod mastodon;
 mod publication;
 mod random;
 mod requests;
@@ -33,6 +34,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use self::faults::{Action, Fault, Faults};
+pub use self::mastodon::{MastodonSetup, Replay};
 pub use self::publication::{PerformedPublication, UploadInProgress};
 pub use self::requests::{Outcome, RequestSeen};
 pub use self::settings::{AccountSetup, Clock, IdStyle, Network, Options, SCOPES, system_clock};
@@ -61,6 +63,7 @@ struct Server {
     store: Store,
     model: Mutex<Model>,
     bluesky: Mutex<bluesky::Model>,
+    mastodon: Mutex<mastodon::Model>,
     faults: Faults,
     requests: Requests,
     pulls: Mutex<JoinSet<()>>,
@@ -82,9 +85,18 @@ impl Server {
         lock(&self.bluesky)
     }
 
+    /// The model, brought up to the present moment.
+    fn mastodon(&self) -> MutexGuard<'_, mastodon::Model> {
+        let mut model = lock(&self.mastodon);
+        model.settle(&self.store, self.now());
+        model
+    }
+
     /// The reply with which an account's own platform logs it in.
     fn issue_grant(&self, account: &str) -> io::Result<Value> {
-        bluesky::issue_grant(self, account).unwrap_or_else(|| tiktok::issue_grant(self, account))
+        bluesky::issue_grant(self, account)
+            .or_else(|| mastodon::issue_grant(self, account))
+            .unwrap_or_else(|| tiktok::issue_grant(self, account))
     }
 }
 
@@ -99,8 +111,12 @@ impl Rehearsal {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let store = Store::open(options.dir.as_deref())?;
-        let (skies, toks) = options.accounts.into_iter().partition(|a| a.network == Network::Bluesky);
+        let (skies, others) = options.accounts.into_iter().partition(|a| a.network == Network::Bluesky);
+        let (elephants, toks) = Vec::into_iter(others).partition(|a| a.network == Network::Mastodon);
         let (model, bluesky) = (Model::load(&store, toks)?, bluesky::Model::load(&store, skies)?);
+        let app =
+            mastodon::App::built_in(&options.client_key, &options.client_secret, &options.redirect_uris);
+        let mastodon = mastodon::Model::load(&store, elephants, options.mastodon, app)?;
         let listener = TcpListener::bind(options.listen).await?;
         let server = Arc::new(Server {
             base_url: format!("http://{}", listener.local_addr()?),
@@ -114,6 +130,7 @@ impl Rehearsal {
             store,
             model: Mutex::new(model),
             bluesky: Mutex::new(bluesky),
+            mastodon: Mutex::new(mastodon),
             faults: Faults::default(),
             requests: Requests::default(),
             pulls: Mutex::default(),
@@ -143,7 +160,17 @@ impl Rehearsal {
             change(account);
             return true;
         }
+        let mut elephant = self.server.mastodon();
+        if let Some(account) = elephant.account_mut(name) {
+            change(account);
+            return true;
+        }
         self.server.model().account_mut(name).map(change).is_some()
+    }
+
+    /// Changes how the Mastodon server is configured from now on.
+    pub fn update_mastodon(&self, change: impl FnOnce(&mut MastodonSetup)) {
+        change(self.server.mastodon().setup_mut());
     }
 
     /// The creator posts a delivered draft from the app. False when it is not waiting in the inbox.

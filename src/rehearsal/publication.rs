@@ -8,9 +8,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Server;
-use super::bluesky;
 use super::random;
 use super::tiktok::{Phase, Publication, Source};
+use super::{bluesky, mastodon};
 
 /// Read at once while hashing.
 const HASH_BUFFER: usize = 128 * 1024;
@@ -97,6 +97,7 @@ pub(super) fn performed(server: &Server) -> Vec<PerformedPublication> {
         done.map(|publication| view(server, model.username(&publication.account), publication)).collect();
     drop(model);
     all.extend(bluesky::performed(server));
+    all.extend(mastodon::performed(server));
     all.sort_by_key(|publication| publication.created_at);
     all
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::mastodon::MastodonSetup;
+
 /// Milliseconds since the Unix epoch. It must tick, or nothing that is being processed ever gets ready.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -28,6 +30,8 @@ const ACCESS_LIFE_S: i64 = 7_200;
 const REFRESH_LIFE_S: i64 = 15_552_000;
 /// The same on Bluesky: 90 days (packages/pds, read 2026-11-22).
 const BLUESKY_REFRESH_LIFE_S: i64 = 90 * 24 * 60 * 60;
+/// What a client that publishes on Mastodon needs (its documentation, api/oauth-scopes, read 2026-11-22).
+const MASTODON_SCOPES: [&str; 4] = ["profile", "read:statuses", "write:media", "write:statuses"];
 /// "About 15 posts" in 24 hours (TikTok docs `csg`, 2026-08-04).
 const POSTS_PER_DAY: usize = 15;
 /// Ten minutes, the API's maximum (TikTok docs `mt`, read 2026-11-22).
@@ -52,6 +56,8 @@ pub struct Options {
     pub redirect_uris: Vec<String>,
     /// Answer OAuth errors with HTTP 200, as the real endpoint sometimes does.
     pub oauth_errors_with_200: bool,
+    /// How the Mastodon server is configured.
+    pub mastodon: MastodonSetup,
 }
 
 impl Default for Options {
@@ -69,6 +75,7 @@ impl Default for Options {
                 .map(str::to_owned)
                 .to_vec(),
             oauth_errors_with_200: false,
+            mastodon: MastodonSetup::default(),
         }
     }
 }
@@ -90,7 +97,7 @@ pub struct AccountSetup {
     pub name: String,
     #[serde(default)]
     pub network: Network,
-    /// On Bluesky the handle.
+    /// On Bluesky the handle, on Mastodon the name without the host.
     pub username: String,
     pub nickname: String,
     pub private: bool,
@@ -123,6 +130,7 @@ pub enum Network {
     #[default]
     Tiktok,
     Bluesky,
+    Mastodon,
 }
 
 /// In which of the shapes seen so far `publicaly_available_post_id` is answered.
@@ -172,6 +180,17 @@ impl AccountSetup {
             username: handle.to_owned(),
             private: false,
             refresh_life_s: BLUESKY_REFRESH_LIFE_S,
+            ..AccountSetup::new(name)
+        }
+    }
+
+    /// An account on Mastodon. `fail_reason` lets its videos fail, and `barred` is a suspension.
+    pub fn mastodon(name: &str, username: &str) -> Self {
+        AccountSetup {
+            network: Network::Mastodon,
+            username: username.to_owned(),
+            private: false,
+            scopes: MASTODON_SCOPES.map(str::to_owned).to_vec(),
             ..AccountSetup::new(name)
         }
     }

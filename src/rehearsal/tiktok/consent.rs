@@ -188,7 +188,7 @@ pub(super) fn granted(form: &Pairs, asked: &str, account: &AccountSetup) -> Vec<
 }
 
 /// `to` with `answer` as its query.
-pub(super) fn redirect_query(to: &str, answer: &[(&str, &str)]) -> String {
+pub(in crate::rehearsal) fn redirect_query(to: &str, answer: &[(&str, &str)]) -> String {
     let query: Vec<_> =
         answer.iter().map(|(key, value)| format!("{key}={}", percent_encode(value))).collect();
     format!("{to}?{}", query.join("&"))

@@ -29,6 +29,7 @@ use super::http::{self, Reply};
 use super::settings::AccountSetup;
 use super::{Server, feed, files, random};
 
+pub(super) use self::consent::redirect_query;
 pub(super) use self::model::{Mode, Model, Phase, Publication, Source};
 pub(super) use self::oauth::issue_grant;
 pub(super) use self::pull::resume_pulls;

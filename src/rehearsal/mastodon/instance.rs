@@ -1,0 +1,47 @@
+//! What the server says of itself (docs methods/instance, entities/Instance; read 2026-11-22).
+
+use serde_json::json;
+
+use super::{Answer, Call};
+
+/// The interface's own number: 7 brought quotes (4.5), and later ones only add.
+const API_VERSION: u32 = 7;
+
+pub(super) fn show(call: &Call) -> Answer {
+    let model = call.model();
+    let setup = &model.setup;
+    let base_url = &call.server.base_url;
+    let host = base_url.split_once("://").map_or("", |(_, host)| host);
+    Ok(json!({
+        "domain": host, "title": "Rehearsal", "version": setup.version, "description": "A rehearsal",
+        "source_url": "https://github.com/mastodon/mastodon", "languages": ["en"], "rules": [], "icon": [],
+        "usage": { "users": { "active_month": model.accounts.len() } },
+        "thumbnail": { "url": format!("{base_url}/packs/media/images/preview.png") },
+        "api_versions": { "mastodon": API_VERSION },
+        "configuration": {
+            "urls": { "streaming": base_url, "status": null, "about": null },
+            "accounts": { "max_featured_tags": 10, "max_pinned_statuses": 5 },
+            "statuses": {
+                "max_characters": setup.max_characters,
+                "max_media_attachments": setup.max_media_attachments,
+                "characters_reserved_per_url": setup.characters_reserved_per_url,
+            },
+            "media_attachments": {
+                "supported_mime_types": setup.mime_types,
+                "description_limit": setup.description_limit,
+                "image_size_limit": setup.image_size_limit, "image_matrix_limit": 33_177_600,
+                "video_size_limit": setup.video_size_limit, "video_frame_rate_limit": 120,
+                "video_matrix_limit": 8_294_400,
+            },
+            "polls": {
+                "max_options": setup.poll_options,
+                "max_characters_per_option": setup.poll_option_characters,
+                "min_expiration": setup.poll_min_expiration, "max_expiration": setup.poll_max_expiration,
+            },
+            "translation": { "enabled": false },
+        },
+        "registrations": { "enabled": false, "approval_required": false, "message": null, "url": null },
+        "contact": { "email": "", "account": null },
+    })
+    .into())
+}
