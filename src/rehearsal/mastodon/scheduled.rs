@@ -86,6 +86,8 @@ pub(super) fn reschedule(call: &Call) -> Answer {
     let at = own(&model, call)?;
     let time = time(&call.params)?.ok_or_else(|| Refusal::invalid("Scheduled at can't be blank"))?;
     check_time(time, call.now())?;
+    // It counts itself, so that a full day is left by nobody but for another one.
+    check_caps(&model, &model.kept.scheduled[at].draft.account, time)?;
     model.kept.scheduled[at].at = time;
     model.save(&call.server.store)?;
     Ok(view(&model, call).scheduled(&model.kept.scheduled[at]).into())

@@ -54,7 +54,7 @@ pub enum Replay {
     Answered,
     /// Another status: the header is not known (GoToSocial, Friendica).
     Ignored,
-    /// HTTP 500, and no second status (Mastodon 4.6.0 to 4.7.1).
+    /// HTTP 500, or 404 for what is scheduled, and no second status (Mastodon 4.6.0 to 4.7.1).
     Fails,
     /// HTTP 400 for an hour, also when the first try came to nothing (Pixelfed).
     Burned,

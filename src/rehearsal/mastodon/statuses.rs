@@ -86,6 +86,8 @@ fn known(model: &mut Model, call: &Call) -> Result<Option<Value>, Refusal> {
         }
         (None, _) => Ok(None),
         (Some(_), Replay::Burned) => Err(Refusal::new(400, "Duplicate idempotency key.")),
+        // It looks among the statuses, whatever it was (post_status_service.rb).
+        (Some(used), Replay::Fails) if used.is_scheduled => Err(Refusal::not_found()),
         (Some(_), Replay::Fails) => Err(Refusal::new(500, "Internal Server Error")),
         // What was deleted meanwhile is looked for all the same, and not found.
         (Some(used), _) => {

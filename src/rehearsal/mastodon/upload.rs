@@ -132,7 +132,7 @@ fn checked_description(setup: &MastodonSetup, text: &str) -> Result<String, Refu
     }
 }
 
-/// `x,y`, each from -1 to 1.
+/// `x,y`, each from -1 to 1, which the real server does not check.
 fn checked_focus(text: &str) -> Result<(f64, f64), Refusal> {
     let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| (-1.0..=1.0).contains(number));
     let found = text.split_once(',').and_then(|(x, y)| Some((number(x)?, number(y)?)));
@@ -256,12 +256,16 @@ fn keep(
     }
     let (kind, mime_type) = sniffed(&received.start).ok_or_else(|| Refusal::new(422, FILE_TYPE))?;
     if !setup.mime_types.iter().any(|known| known == mime_type) {
-        return Err(Refusal::invalid("File content type is invalid"));
+        return Err(Refusal::invalid("File content type is invalid, File is invalid"));
     }
-    let limit = if kind == Kind::Image { setup.image_size_limit } else { setup.video_size_limit };
-    if received.size > limit {
-        let megabytes = limit / (1_024 * 1_024);
-        return Err(Refusal::invalid(&format!("File file size must be less than {megabytes} MB")));
+    // An animation is a picture until it has been processed.
+    let limit = if kind.stands_alone() { setup.video_size_limit } else { setup.image_size_limit };
+    if received.size >= limit {
+        let most = format!("must be less than {} MB", limit / (1_024 * 1_024));
+        return Err(Refusal::invalid(&format!("File file size {most}, File {most}")));
+    }
+    if received.thumbnail.is_some() && !kind.stands_alone() {
+        return Err(Refusal::invalid("Thumbnail must be blank"));
     }
     let description = checked_description(setup, &received.description)?;
     let focus = received.focus.as_deref().filter(|text| !text.is_empty()).map(checked_focus).transpose()?;

@@ -74,6 +74,10 @@ async fn other_servers_treat_a_key_in_their_own_way() {
         assert_eq!(error(&world.post_with("k", json!({ "status": "a" })).await), expected, "{replay:?}");
         assert_eq!(world.live(), live, "{replay:?}");
     }
+    let world = world_as(with(Replay::Fails)).await;
+    let later = || json!({ "status": "a", "scheduled_at": at(START + HOUR) });
+    assert_eq!(world.post_with("k", later()).await.0, 200);
+    assert_eq!(error(&world.post_with("k", later()).await), (404, "Record not found"));
     let world = world_as(with(Replay::Burned)).await;
     assert_eq!(world.post_with("k", json!({ "status": "" })).await.0, 422);
     assert_eq!(world.post_with("k", json!({ "status": "a" })).await.0, 400, "burned by the first try");

@@ -34,7 +34,7 @@ async fn a_picture_is_ready_at_once_and_attached_once() {
 async fn a_video_is_processed_first_and_stands_alone() {
     let world = world().await;
     for (bytes, kind) in [(MP4, "video"), (ANIMATION, "gifv")] {
-        let (status, media) = world.upload(bytes, &[("thumbnail", "jpeg")]).await;
+        let (status, media) = world.upload(bytes, &[]).await;
         assert_eq!((status, &media["url"], &media["type"]), (202, &Value::Null, &json!(kind)));
         let path = format!("/api/v1/media/{}", id(&media));
         assert_eq!(world.get(&path).await.0, 206);
@@ -78,37 +78,43 @@ async fn what_is_no_medium_is_refused() {
         ..MastodonSetup::default()
     };
     let world = world_as(setup).await;
-    let large = |start: &[u8], size: usize| [start, &vec![0; size]].concat();
+    let sized = |start: &[u8], size: usize| [start, &vec![0; size - start.len()]].concat();
     let nameless = b"--XX\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--XX--\r\n".to_vec();
     for (body, expected) in [
         (form(b"neither picture nor video", &[]), "File type of uploaded media could not be verified"),
         (form(b"", &[]), "Validation failed: File can't be blank"),
         (nameless, "Validation failed: File can't be blank"),
-        (form(&large(PNG, 1_024 * 1_024), &[]), "Validation failed: File file size must be less than 1 MB"),
         (
-            form(&large(MP4, 2 * 1_024 * 1_024), &[]),
-            "Validation failed: File file size must be less than 2 MB",
+            form(&sized(PNG, 1_024 * 1_024), &[]),
+            "Validation failed: File file size must be less than 1 MB, File must be less than 1 MB",
+        ),
+        (
+            form(&sized(MP4, 2 * 1_024 * 1_024), &[]),
+            "Validation failed: File file size must be less than 2 MB, File must be less than 2 MB",
         ),
         (
             form(PNG, &[("description", &"a".repeat(10_001))]),
             "Validation failed: Description is too long (maximum is 10000 characters)",
         ),
         (form(PNG, &[("focus", "2,0")]), "Validation failed: Focus is invalid"),
+        (form(PNG, &[("thumbnail", "jpeg")]), "Validation failed: Thumbnail must be blank"),
     ] {
         assert_eq!(error(&world.upload_form(&body).await), (422, expected));
     }
     world.rehearsal.update_mastodon(|setup| setup.mime_types.retain(|name| name != "image/gif"));
     assert_eq!(
         error(&world.upload(GIF, &[]).await),
-        (422, "Validation failed: File content type is invalid")
+        (422, "Validation failed: File content type is invalid, File is invalid")
     );
     for broken in [&b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\nContent-Type: a/b\r\n\r\nx"[..], b"nothing", b""] {
         assert_eq!(world.upload_form(broken).await.0, 400, "{broken:?}");
     }
+    assert_eq!(world.upload(&sized(PNG, 1_024 * 1_024 - 1), &[]).await.0, 200);
+    assert_eq!(world.upload(&sized(MP4, 2 * 1_024 * 1_024 - 1), &[("thumbnail", "jpeg")]).await.0, 202);
     assert_eq!(
         std::fs::read_dir(world.rehearsal.server.store.media_path("")).unwrap().count(),
-        0,
-        "no file is left"
+        2,
+        "no other file is left"
     );
 }
 

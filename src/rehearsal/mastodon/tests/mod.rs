@@ -146,7 +146,8 @@ impl World {
 
 fn form(bytes: &[u8], fields: &[(&str, &str)]) -> Vec<u8> {
     let fields = fields.iter().map(|(name, value)| {
-        format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        let file = if *name == "thumbnail" { "; filename=\"t\"" } else { "" };
+        format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n")
     });
     let head = "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\nContent-Type: image/png\r\n\r\n";
     [fields.collect::<String>().as_bytes(), head.as_bytes(), bytes, b"\r\n--XX--\r\n"].concat()

@@ -79,7 +79,10 @@ async fn there_is_room_for_25_a_day() {
     }
     let (status, body) = world.post(later(&world, HOUR)).await;
     assert_eq!((status, body["error"].as_str().unwrap().contains("25 scheduled posts")), (422, true));
-    assert_eq!(world.post(later(&world, 25 * HOUR)).await.0, 200, "another day");
+    let (status, entry) = world.post(later(&world, 25 * HOUR)).await;
+    assert_eq!(status, 200, "another day");
+    let body = json!({ "scheduled_at": at(START + HOUR) });
+    assert_eq!(world.put(&format!("{PATH}/{}", id(&entry)), body).await.0, 422, "the day is full");
 }
 
 /// The media went with another status meanwhile: nobody is told.
