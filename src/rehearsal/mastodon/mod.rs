@@ -215,6 +215,11 @@ pub(super) async fn handle(
         true => Err(Refusal::new(429, "Too many requests")),
         false => answer(server, operation, parts, body).await,
     };
+    let is_too_large = answer.as_ref().is_err_and(|refusal| refusal.status == StatusCode::PAYLOAD_TOO_LARGE);
+    if !is_too_large {
+        // The proxy in front takes in the whole request first, so that whoever is refused hears it.
+        http::drain_refused(body).await;
+    }
     let mut reply = match answer {
         Ok(success) => {
             let mut reply = http::json(success.status, &success.body);
@@ -228,8 +233,8 @@ pub(super) async fn handle(
     if let Some(window) = limits::closest(server, operation, parts, limited) {
         limits::show(window, reply.headers_mut());
     }
-    if operation == "media_upload" && reply.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        // The proxy in front answers at once and hangs up on whoever goes on sending.
+    if is_too_large {
+        // This one it answers at once, and hangs up on whoever goes on sending.
         reply.headers_mut().insert("connection", HeaderValue::from_static("close"));
     }
     reply
@@ -241,9 +246,8 @@ async fn answer(server: &Arc<Server>, operation: &'static str, parts: &Parts, bo
         let Some(caller) = caller? else { return Err(invalid_token()) };
         return upload::create(server, &caller, &parts.headers, body).await;
     }
-    // Whoever is still sending does not hear a refusal.
-    let bytes = http::collect(body).await;
     let caller = caller?;
+    let bytes = http::collect(body).await;
     let bytes = bytes.ok_or_else(|| Refusal::new(413, "Payload Too Large"))?;
     let params = Params::of(parts.uri.query(), &parts.headers, &bytes)?;
     let id = parts.uri.path().split('/').nth(4).unwrap_or_default().to_owned();

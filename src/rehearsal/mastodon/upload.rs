@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use super::super::http::{Reply, drain_refused, not_found};
+use super::super::http::{Reply, not_found};
 use super::super::store::Store;
 use super::super::{Server, files, random};
 use super::multipart::Multipart;
@@ -177,7 +177,6 @@ pub(super) async fn create(
         Err(refusal) => {
             // Half a file is of no use; that it could not be removed harms nobody.
             let _ = tokio::fs::remove_file(&unfinished).await;
-            drain_refused(body).await;
             Err(refusal)
         }
     }

@@ -96,6 +96,8 @@ async fn scopes_and_tokens_are_checked() {
     let barred = world.post(json!({ "status": "a" })).await;
     assert_eq!(error(&barred), (403, "Your login is currently disabled"));
     world.token = "unknown".to_owned();
+    let large = world.upload(&vec![0; 8 * 1_024 * 1_024], &[]).await;
+    assert_eq!(error(&large), (401, "The access token is invalid"), "heard by whoever sends much");
     assert_eq!(error(&world.post(json!({ "status": "a" })).await), (401, "The access token is invalid"));
     let (_, instance) = world.send(world.http.get(world.url("/api/v2/instance"))).await;
     assert_eq!(instance["version"], "4.6.3");
