@@ -14,6 +14,7 @@ use super::ui;
 use super::workspace::Workspace;
 use crate::clock::Clock;
 use crate::domain::event::Event;
+use crate::domain::ids::PlatformId;
 use crate::domain::project::Project;
 use crate::ledger::vault::Vault;
 use crate::ledger::{self, Holder, Ledger, Lock};
@@ -156,10 +157,17 @@ fn lock(workspace: &Workspace, command: &str) -> Result<Lock, Failure> {
 fn options(workspace: &Workspace, project: Option<&Project>, listen: SocketAddr) -> Options {
     let accounts = project.map_or(&[][..], |project| &project.accounts);
     let is_audited = |account: &crate::domain::project::Account| account.is_audited().unwrap_or(false);
-    let setup = |account: &crate::domain::project::Account| match (&account.handle, is_audited(account)) {
-        (Some(handle), _) => AccountSetup::bluesky(account.name.value.as_str(), &handle.value),
-        (None, true) => AccountSetup::audited(account.name.value.as_str()),
-        (None, false) => AccountSetup::new(account.name.value.as_str()),
+    let setup = |account: &crate::domain::project::Account| {
+        let (name, handle) = (account.name.value.as_str(), account.handle.as_ref());
+        let handle = handle.map_or("", |handle| handle.value.as_str());
+        match (account.platform, is_audited(account)) {
+            (PlatformId::Bluesky, _) => AccountSetup::bluesky(name, handle),
+            (PlatformId::Mastodon, _) => {
+                AccountSetup::mastodon(name, handle.split('@').next().unwrap_or_default())
+            }
+            (PlatformId::Tiktok, true) => AccountSetup::audited(name),
+            (PlatformId::Tiktok, false) => AccountSetup::new(name),
+        }
     };
     Options {
         dir: Some(directory(workspace)),

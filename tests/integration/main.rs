@@ -14,6 +14,7 @@ mod fuzz;
 mod history;
 mod hostile;
 mod login;
+mod mastodon;
 mod model;
 mod month;
 mod recover;
