@@ -54,6 +54,8 @@ const USER_AGENT: &str = concat!("gitcast/", env!("CARGO_PKG_VERSION"));
 pub struct Http {
     clock: Clock,
     request_timeout: Duration,
+    /// Whether a connection may be used for a second request.
+    reuses: bool,
     clients: Arc<Clients>,
 }
 
@@ -63,7 +65,7 @@ impl Default for Http {
     }
 }
 
-/// One for each [`Place`] and [`Effect`].
+/// One for each [`Place`], with idle connections and without.
 #[derive(Debug, Default)]
 struct Clients([OnceLock<Result<Client, String>>; 6]);
 
@@ -143,7 +145,13 @@ pub struct Decoded<T> {
 
 impl Http {
     pub fn new(clock: Clock) -> Http {
-        Http { clock, request_timeout: REQUEST_TIMEOUT, clients: Arc::default() }
+        Http { clock, request_timeout: REQUEST_TIMEOUT, reuses: true, clients: Arc::default() }
+    }
+
+    /// The same with a connection for each request: for servers that close it behind each answer without saying so
+    /// (snac 2.75), so that the next request on it is lost.
+    pub fn without_reuse(&self) -> Http {
+        Http { reuses: false, ..self.clone() }
     }
 
     pub fn clock(&self) -> &Clock {
@@ -178,7 +186,7 @@ impl Http {
 
     async fn exchange(&self, call: Call<'_>) -> Result<Reply, Error> {
         let (operation, effect) = (call.operation, call.effect);
-        let client = self.clients.get(&call).map_err(|why| {
+        let client = self.clients.get(&call, self.reuses).map_err(|why| {
             Error::new(operation, ErrorKind::Local, "http-client", format!("set up HTTP: {why}"))
         })?;
         let mut request = client.request(call.method, call.url).timeout(self.request_timeout);
@@ -223,10 +231,10 @@ impl Http {
 }
 
 impl Clients {
-    fn get(&self, call: &Call<'_>) -> Result<&Client, String> {
-        let place = Place::of(&call.url);
-        let cell = &self.0[place as usize * 2 + usize::from(call.effect == Effect::Once)];
-        cell.get_or_init(|| build(place, call.effect)).as_ref().map_err(Clone::clone)
+    fn get(&self, call: &Call<'_>, reuses: bool) -> Result<&Client, String> {
+        let (place, keeps_idle) = (Place::of(&call.url), reuses && call.effect == Effect::Harmless);
+        let cell = &self.0[place as usize * 2 + usize::from(!keeps_idle)];
+        cell.get_or_init(|| build(place, keeps_idle)).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -240,7 +248,7 @@ impl Place {
     }
 }
 
-fn build(place: Place, effect: Effect) -> Result<Client, String> {
+fn build(place: Place, keeps_idle: bool) -> Result<Client, String> {
     // An error means that a provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -249,7 +257,7 @@ fn build(place: Place, effect: Effect) -> Result<Client, String> {
         .retry(reqwest::retry::never())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(if effect == Effect::Once { 0 } else { IDLE_MAX });
+        .pool_max_idle_per_host(if keeps_idle { IDLE_MAX } else { 0 });
     let builder = match place {
         Place::Remote => builder,
         Place::Local => builder.no_proxy(),

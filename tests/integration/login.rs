@@ -62,6 +62,25 @@ impl Browser {
     }
 }
 
+/// A Mastodon account and its project, which is not logged in.
+fn elephant() -> (Server, Project) {
+    let accounts = vec![AccountSetup::mastodon("toot", "brand"), AccountSetup::mastodon("friend", "friend")];
+    let server = Server::start_as(Options { accounts, ..Options::default() });
+    let project = Project::with(&format!(
+        "version: 1\naccounts:\n  toot:\n    platform: mastodon\n    handle: '@brand@example.social'\n    endpoint: {}\n",
+        server.url()
+    ));
+    (server, project)
+}
+
+/// The form of Mastodon's page at `asked`, filled in.
+fn authorize(asked: &Url, account: &str) -> Vec<(String, String)> {
+    let mut form: Vec<_> = asked.query_pairs().into_owned().collect();
+    form.push(("account".to_owned(), account.to_owned()));
+    form.push(("decision".to_owned(), "allow".to_owned()));
+    form
+}
+
 fn origin(url: &Url, path: &str) -> String {
     format!("{}{path}", url.origin().ascii_serialization())
 }
@@ -306,4 +325,63 @@ fn an_app_password_is_typed_unseen_and_the_terminal_shows_again_afterwards() {
     let run = login.end();
     let shows = run.stdout.split_whitespace().any(|mode| mode == "echo");
     assert!(run.stdout.contains("nobody answered in time") && shows, "{run:?}");
+}
+
+#[test]
+fn at_mastodon_each_login_registers_an_app_of_its_own() {
+    let ((server, project), browser) = (elephant(), Browser::new());
+    let mut login = Login::start(&project, &["toot", "--print-url"]);
+    let url = Url::parse(&login.line_with("/oauth/authorize")).expect("an address");
+    assert_eq!(browser.get(url.as_str()).0, 200);
+    let callback = browser.post(&origin(&url, "/oauth/authorize"), &authorize(&url, "toot")).1;
+    let (status, page) = browser.get(&callback.expect("a redirect"));
+    assert!(status == 200 && page.contains("You are logged in"), "{page}");
+    let run = login.end().expect(0);
+    assert!(run.stderr.contains("Logged in: toot") && !run.stderr.contains("not granted"), "{run:?}");
+    assert_eq!((server.requests("app_register"), state(&project, "toot")), (1, "ready".to_owned()));
+    let account = project.run(&["auth", "status", "--json"]).json()["accounts"][0].clone();
+    assert!(account["subject"].as_str().is_some_and(|id| !id.is_empty()), "{account}");
+    project.write("content/one.yaml", "id: one\ntext: Hello\nto:\n  toot:\n");
+    project.run(&["apply", "--auto-approve"]).expect(0);
+    // Whose login it is was found out once and for all.
+    assert_eq!((server.count(), server.requests("verify_credentials")), (1, 2));
+    // Ended with the keys of the app that was registered.
+    project.run(&["auth", "logout", "toot"]).expect(0);
+    assert_eq!((server.requests("oauth_revoke"), state(&project, "toot")), (1, "logged-out".to_owned()));
+}
+
+#[test]
+fn at_mastodon_another_persons_login_is_ended_at_once() {
+    let ((server, project), browser) = (elephant(), Browser::new());
+    let mut login = Login::start(&project, &["toot", "--print-url"]);
+    let url = Url::parse(&login.line_with("/oauth/authorize")).expect("an address");
+    let callback = browser.post(&origin(&url, "/oauth/authorize"), &authorize(&url, "friend")).1;
+    assert_eq!(browser.get(&callback.expect("a redirect")).0, 400);
+    let run = login.end().expect(1);
+    assert!(run.stderr.contains("@friend") && run.stderr.contains("@brand@example.social"), "{run:?}");
+    assert_eq!((server.requests("oauth_revoke"), state(&project, "toot")), (1, "missing".to_owned()));
+}
+
+#[test]
+fn at_mastodon_the_code_can_be_copied_from_the_page() {
+    let ((_server, project), browser) = (elephant(), Browser::new());
+    let mut login = Login::at_terminal(&project, &["toot", "--paste"]);
+    let url = Url::parse(&login.line_with("/oauth/authorize")).expect("an address");
+    let page = browser.0.block_on(async {
+        let form = authorize(&url, "toot");
+        let reply = browser.1.post(origin(&url, "/oauth/authorize")).form(&form).send().await;
+        reply.expect("an answer").text().await.expect("a page")
+    });
+    let code = page.split("value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a code");
+    login.line_with("shows a code");
+    login.type_line("not a code");
+    login.line_with("Not this one");
+    login.type_line(code);
+    let run = login.end().expect(0);
+    assert!(run.stdout.contains("Logged in: toot"), "{run:?}");
+    assert_eq!(state(&project, "toot"), "ready");
+    // Elsewhere the platform shows none.
+    let server = server();
+    let run = server.project_of(&[]).run(&["auth", "login", "drafts", "--paste"]).expect(64);
+    assert!(run.stderr.contains("--redirect-uri"), "{run:?}");
 }

@@ -15,6 +15,7 @@ use crate::content::accounts::accounts;
 use crate::domain::capability::{Capabilities, FILE, Knowledge, Known, Read, write};
 use crate::domain::grant::{Grant, GrantRecord};
 use crate::domain::ids::AccountName;
+use crate::domain::project::Account;
 use crate::domain::retry::ErrorKind;
 use crate::ledger::Ledger;
 use crate::platform::inquiry::Answer;
@@ -211,7 +212,7 @@ pub(super) async fn introduce(
     let answer = inquire(&mut ledger, &**platform, (name, grant), (now, &actor)).await?;
     let answer = answer.map_err(|error| refused(name, &error))?;
     let account = loaded.project.as_ref().and_then(|project| project.account(name));
-    let mut lines = vec![facts(&answer.capabilities, account.and_then(|account| account.is_audited()))];
+    let mut lines = vec![facts(&answer.capabilities, account.and_then(audited))];
     lines.extend(answer.bars.map(|bars| format!("cannot post at present: {bars}")));
     Ok(lines)
 }
@@ -256,12 +257,17 @@ pub(super) fn describe(loaded: &Loaded, name: &AccountName, record: Option<&Gran
     };
     match &account.known {
         Knowledge::Facts(known) => {
-            lines.push(format!("{}: {}", known.when(), facts(&known.facts, account.is_audited())));
+            lines.push(format!("{}: {}", known.when(), facts(&known.facts, audited(account))));
         }
         Knowledge::Unreadable => lines.push(format!("{FILE} has an error: see `gitcast validate`")),
         Knowledge::Nothing => {}
     }
     lines
+}
+
+/// Whether the platform has audited the app, on platforms that audit any.
+fn audited(account: &Account) -> Option<bool> {
+    account.platform.has_apps().then(|| account.is_audited()).flatten()
 }
 
 fn facts(facts: &Capabilities, is_audited: Option<bool>) -> String {
@@ -286,7 +292,8 @@ fn facts(facts: &Capabilities, is_audited: Option<bool>) -> String {
         parts.extend(server.text_chars_max.map(|chars| format!("texts up to {chars} characters")));
         parts.extend(server.media_max.map(|media| format!("{media} media")));
     }
-    parts.push(if is_audited == Some(true) { "app audited" } else { "app not audited" }.to_owned());
+    let audited = |is_audited| if is_audited { "app audited" } else { "app not audited" };
+    parts.extend(is_audited.map(audited).map(str::to_owned));
     if !facts.media_prefixes.is_empty() {
         let prefixes: Vec<_> = facts.media_prefixes.iter().map(String::as_str).collect();
         parts.push(format!("media from {}", prefixes.join(", ")));

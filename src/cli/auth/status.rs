@@ -115,7 +115,9 @@ pub(super) fn describe(record: &GrantRecord, now: Timestamp, zone: &jiff::tz::Ti
     if let Some(reason) = record.needs_login(now) {
         return format!("{reason}; log in again: gitcast auth login {}", record.account);
     }
-    let access = if record.expires_at > now {
+    let access = if record.expires_at == Timestamp::MAX {
+        "access likewise".to_owned()
+    } else if record.expires_at > now {
         format!("access until {}", ui::time(record.expires_at, zone))
     } else {
         "access expired, refreshed in the next run".to_owned()

@@ -54,6 +54,13 @@ async fn a_publish_request_never_meets_an_old_connection() {
     }
     let connections: Vec<_> = server.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [0, 0, 1, 2]);
+    // Nor does any other where that was asked for.
+    let server = Server::start([ok(), ok()]).await;
+    for _ in 0..2 {
+        post(&http.without_reuse(), &server, Effect::Harmless, &log).await.expect("a reply");
+    }
+    let connections: Vec<_> = server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [0, 1]);
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ pub struct Mastodon {
 
 impl Mastodon {
     pub fn new(account: Account, http: Http) -> Mastodon {
-        let client = Client::new(http, &account);
+        let client = Client::new(http.without_reuse(), &account);
         Mastodon { account, client, files: upload::Files::default(), doubts: Doubts::default() }
     }
 
