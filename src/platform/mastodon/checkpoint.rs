@@ -21,11 +21,11 @@ pub(super) struct Checkpoint {
     /// Whether the account was found not to show this post already.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) looked_back: bool,
-    /// Whether the posts that are answered and quoted were found.
-    #[serde(skip_serializing_if = "is_false")]
-    pub(super) has_reply: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    pub(super) has_quote: bool,
+    /// The posts that are answered and quoted, under the ids that the server gives them at present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reply: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quote: Option<String>,
     /// In the payload's order; of a live post those that it has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) media: Vec<Uploaded>,
@@ -108,8 +108,8 @@ impl Default for Checkpoint {
             v: VERSION,
             account: None,
             looked_back: false,
-            has_reply: false,
-            has_quote: false,
+            reply: None,
+            quote: None,
             media: Vec::new(),
             losses: 0,
             rechecked: false,

@@ -19,17 +19,23 @@ impl Deletes for Mastodon {
 
 impl Mastodon {
     pub(super) fn delete_operation(&self, job: &Job) -> &'static str {
-        let is_doubtful = Checkpoint::read(job.checkpoint.as_ref()).is_ok_and(|c| c.is_doubtful);
-        if is_doubtful { operation::STATUS } else { operation::DELETE }
+        let checkpoint = Checkpoint::read(job.checkpoint.as_ref());
+        let asks = |c: Checkpoint| c.is_doubtful || is_guessed(job, &c);
+        if checkpoint.is_ok_and(asks) { operation::STATUS } else { operation::DELETE }
     }
 
     async fn delete_step(&self, job: &Job, grant: &Grant) -> Result<Deleted, Error> {
         let mut checkpoint = Checkpoint::read(job.checkpoint.as_ref())?;
+        let session = Session { grant, log: &job.log };
+        let is_guessed = is_guessed(job, &checkpoint);
         if checkpoint.live.is_empty() && !checkpoint.is_going {
             checkpoint.live.push(pointed_to(&job.remote, operation::DELETE)?);
         }
         checkpoint.is_going = true;
-        let session = Session { grant, log: &job.log };
+        if let (true, Some(live)) = (is_guessed, checkpoint.live.last()) {
+            self.client.status(session, &live.id).await.map_err(not_there)?;
+            return Ok(Deleted::More(checkpoint.store()));
+        }
         if let Some(last) = checkpoint.live.last() {
             let is_gone = if checkpoint.is_doubtful {
                 match self.client.status(session, &last.id).await {
@@ -51,6 +57,20 @@ impl Mastodon {
         }
         Ok(if checkpoint.live.is_empty() { Deleted::Done } else { Deleted::More(checkpoint.store()) })
     }
+}
+
+/// Whether the post's id is only what its address ends in: on some servers that is another one, and "not found" would mean
+/// nothing.
+fn is_guessed(job: &Job, checkpoint: &Checkpoint) -> bool {
+    job.remote.id.is_none() && checkpoint.live.is_empty() && !checkpoint.is_going
+}
+
+fn not_there(error: Error) -> Error {
+    if error.code != NOT_FOUND {
+        return error;
+    }
+    let message = "the address does not tell the post's id at the server: delete it in an app, or forget it";
+    rejected(operation::DELETE, "no-such-post", message)
 }
 
 fn still_there(id: &str) -> Error {

@@ -104,7 +104,7 @@ impl Mastodon {
         let wanted = Wanted {
             text: body.texts().nth(checkpoint.live.len()).unwrap_or_default(),
             warning: &body.warning,
-            reply_to: parent(&body, &checkpoint),
+            reply_to: parent(&checkpoint),
             media: checkpoint.media.iter().filter(|_| is_first).map(|medium| medium.id.as_str()).collect(),
             names_media: self.is_mastodon(),
         };

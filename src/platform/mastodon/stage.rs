@@ -22,7 +22,7 @@ use super::body::Body;
 use super::checkpoint::{Checkpoint, Live, Uploaded};
 use super::client::{Session, operation};
 use super::limits::MEDIA_LIFE;
-use super::types::{NOT_FOUND, Status, rejected, unreadable};
+use super::types::{self, NOT_FOUND, Status, rejected, unreadable};
 use crate::domain::grant::Grant;
 use crate::domain::ids::hex;
 use crate::domain::publication::Reason;
@@ -66,10 +66,10 @@ pub(super) fn next_step(job: &Job, body: &Body, checkpoint: &Checkpoint) -> Step
     if job.look_back_to.is_some() && !checkpoint.looked_back && !body.text.is_empty() {
         return Step::LookBack;
     }
-    if let Some(id) = body.reply.clone().filter(|_| !checkpoint.has_reply) {
+    if let Some(id) = body.reply.clone().filter(|_| checkpoint.reply.is_none()) {
         return Step::Reply(id);
     }
-    if let Some(id) = body.quote.clone().filter(|_| !checkpoint.has_quote) {
+    if let Some(id) = body.quote.clone().filter(|_| checkpoint.quote.is_none()) {
         return Step::Quote(id);
     }
     if checkpoint.media.len() < job.payload.media.len() {
@@ -99,14 +99,8 @@ impl Mastodon {
                 self.look_back(job, &body, &after, session).await?;
                 after.looked_back = true;
             }
-            Step::Reply(id) => {
-                self.find(session, &id, "answered").await?;
-                after.has_reply = true;
-            }
-            Step::Quote(id) => {
-                self.find(session, &id, "quoted").await?;
-                after.has_quote = true;
-            }
+            Step::Reply(id) => after.reply = Some(self.find(session, &id, "answered").await?),
+            Step::Quote(id) => after.quote = Some(self.find(session, &id, "quoted").await?),
             Step::Upload(n) => {
                 let alt = body.alts.get(n).map_or("", String::as_str);
                 after.media.push(self.upload(job, session, (n, alt)).await?);
@@ -131,10 +125,14 @@ impl Mastodon {
         Ok(Staged::Ready(after.store()))
     }
 
-    /// A post that is not there would be left out silently by some servers.
-    async fn find(&self, session: Session<'_>, id: &str, what: &str) -> Result<(), Error> {
+    /// A post that is not there would be left out silently by some servers. Of one that was only passed on it is the
+    /// original that is meant.
+    async fn find(&self, session: Session<'_>, id: &str, what: &str) -> Result<String, Error> {
         match self.client.status(session, id).await {
-            Ok(_) => Ok(()),
+            Ok(reply) => {
+                let original = if reply["reblog"].is_object() { &reply["reblog"] } else { &reply };
+                types::id(operation::STATUS, Effect::Harmless, original)
+            }
             Err(error) if error.code == NOT_FOUND => {
                 let message =
                     format!("the post that is {what} is not there, or not for this account: {}", foreign(id));
@@ -234,7 +232,7 @@ pub(super) fn arrived(body: &Body, checkpoint: Checkpoint, status: &Status) -> C
     if status.media.len() != media {
         differs.push(format!("it has {} media, not {media}", status.media.len()));
     }
-    if status.reply_to.as_deref() != parent(body, &after) {
+    if status.reply_to.as_deref() != parent(&after) {
         differs.push("it answers another post, or none".to_owned());
     }
     for difference in &differs {
@@ -249,8 +247,8 @@ pub(super) fn arrived(body: &Body, checkpoint: Checkpoint, status: &Status) -> C
 }
 
 /// The post that the next one answers.
-pub(super) fn parent<'a>(body: &'a Body, checkpoint: &'a Checkpoint) -> Option<&'a str> {
-    checkpoint.live.last().map(|live| live.id.as_str()).or(body.reply.as_deref())
+pub(super) fn parent(checkpoint: &Checkpoint) -> Option<&str> {
+    checkpoint.live.last().map(|live| live.id.as_str()).or(checkpoint.reply.as_deref())
 }
 
 /// A no. It may be about an earlier request with the same key, or about media that an earlier one has used up: only a look
@@ -281,7 +279,7 @@ fn request(body: &Body, checkpoint: &Checkpoint) -> Result<Value, Error> {
         Error::new(operation::POST, ErrorKind::Local, "foreign-checkpoint", message)
     })?;
     let mut request = json!({ "status": text, "visibility": body.visibility.word() });
-    if let Some(parent) = parent(body, checkpoint) {
+    if let Some(parent) = parent(checkpoint) {
         request["in_reply_to_id"] = parent.into();
     }
     if let Some(language) = &body.language {
@@ -302,7 +300,7 @@ fn request(body: &Body, checkpoint: &Checkpoint) -> Result<Value, Error> {
             request["poll"]["multiple"] = poll.multiple.into();
             request["poll"]["hide_totals"] = poll.hide_totals.into();
         }
-        if let Some(quote) = &body.quote {
+        if let Some(quote) = &checkpoint.quote {
             request["quoted_status_id"] = quote.as_str().into();
         }
     }

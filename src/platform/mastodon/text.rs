@@ -156,6 +156,23 @@ mod tests {
         assert_eq!(count("https://a.example https://b.example", u64::MAX), u64::MAX);
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn whatever_a_text_or_its_html_is_it_is_read(
+            text in "[-a-z@./:<>&#;xX0-9 \u{200b}é👩\u{200d}]{0,60}",
+            other in ".{0,40}",
+        ) {
+            for text in [&text, &other] {
+                count(text, 23);
+                let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                proptest::prop_assert!(is_shown(text, &html) && is_same(text, text));
+                plain(text);
+            }
+        }
+    }
+
     #[test]
     fn a_text_is_found_again_in_the_html_that_servers_make_of_it() {
         let mastodon = concat!(

@@ -200,10 +200,21 @@ async fn a_thread_goes_from_its_end_and_what_is_not_found_is_looked_for() {
 async fn a_server_that_cannot_delete_is_not_believed() {
     let mut scene = Scene::new("id: a\ntext: One\nto:\n  toot:\n", &[], None).await;
     scene.job.remote = Remote { id: None, url: Some("https://example.social/@brand/9".into()) };
-    scene.server.then([Answer::Plain(404, "", "<html>".into()), ok(status("9", "One"))]);
+    scene.server.then([
+        ok(status("9", "One")),
+        Answer::Plain(404, "", "<html>".into()),
+        ok(status("9", "One")),
+    ]);
+    assert!(matches!(delete(&mut scene).await, Ok(Deleted::More(_))), "the address ends in its id");
     assert!(matches!(delete(&mut scene).await, Ok(Deleted::More(_))));
     let error = delete(&mut scene).await.expect_err("still there");
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Rejected, "not-deleted"));
+    // An address that ends in something else proves nothing.
+    let mut scene = Scene::new("id: a\ntext: One\nto:\n  toot:\n", &[], None).await;
+    scene.job.remote = Remote { id: None, url: Some("https://example.social/brand/p/1795.42".into()) };
+    scene.server.then([refused(404, "x")]);
+    assert_eq!(delete(&mut scene).await.expect_err("not known").code, "no-such-post");
+    assert_eq!(scene.asked(), ["GET /api/v1/statuses/1795.42"]);
     for (remote, code) in [
         (Remote { id: None, url: None }, "no-such-post"),
         (Remote { id: None, url: Some("https://example.social/?x=a b".into()) }, "no-such-post"),

@@ -222,7 +222,12 @@ async fn an_imported_login_is_asked_whose_it_is_and_another_owners_sends_nothing
 }
 
 #[tokio::test]
-async fn what_is_answered_must_be_there() {
+async fn what_is_answered_must_be_there_and_has_the_id_that_it_has_now() {
+    let mut scene = Scene::new("id: a\ntext: x\nto:\n  toot:\n    reply: '7'\n", &[], None).await;
+    scene.staged(vec![ok(with(status("7", "x"), json!({ "reblog": status("5", "x") })))]).await;
+    scene.server.then([ok(with(status("9", "x"), json!({ "in_reply_to_id": "5" })))]);
+    scene.publish().await.expect("live");
+    assert_eq!(scene.server.seen().last().expect("one").json()["in_reply_to_id"], "5");
     let mut scene = Scene::new("id: a\ntext: x\nto:\n  toot:\n    reply: '7'\n", &[], None).await;
     scene.stage().await.expect("the owner");
     scene.server.then([refused(404, "Record not found")]);
@@ -251,13 +256,14 @@ async fn the_next_operation_is_the_one_that_is_sent() {
     scene.stage().await.expect("the owner");
     scene.server.then([Answer::Json(202, json!({ "id": "m1" }))]);
     let mut names = Vec::new();
+    scene.job.remote.id = Some("9".into());
     for state in
         [State::Staging, State::Staged, State::Partial, State::Unresolved, State::Editing, State::Deleting]
     {
         publication.state = state;
         names.push(scene.toot.next_operation(&publication, &scene.job));
     }
-    assert_eq!(names, ["media", "statuses", "statuses", "accounts/statuses", "nothing", "statuses/delete"]);
+    assert_eq!(names, ["media", "statuses", "statuses", "accounts/statuses", "media", "statuses/delete"]);
     scene.stage().await.expect("an upload");
     publication.state = State::Staging;
     assert_eq!(scene.toot.next_operation(&publication, &scene.job), "media/state");
