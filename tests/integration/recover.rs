@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use gitcast::crash::{Point, VARIABLE};
-use gitcast::rehearsal::{AccountSetup, Action, Fault, Options};
+use gitcast::rehearsal::{AccountSetup, Action, Fault, MastodonSetup, Options, Replay};
 
 use crate::support::{Project, Server, fixture_path};
 
@@ -25,6 +25,9 @@ const RUNS_MAX: u32 = 8;
 /// Most of the time a case waits.
 const WORKERS: usize = 8;
 const LARGE_BYTES: u64 = 70_000_000;
+
+const TOOT: &str =
+    "id: one\ntext: One\nmedia:\n  - file: a.jpg\n    alt: A\nto:\n  toot:\n    parts: [Two]\n";
 
 /// A way to publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +49,12 @@ enum Flow {
     SkyVideo,
     /// A thread on Bluesky, which is taken away.
     SkyDelete,
+    /// A thread on Mastodon that begins with an image. Its server knows no keys.
+    TootThread,
+    /// The same, with another text and another image.
+    TootEdit,
+    /// The same, taken away.
+    TootDelete,
 }
 
 impl Flow {
@@ -54,6 +63,7 @@ impl Flow {
             Flow::Draft | Flow::Refresh | Flow::Renew | Flow::Large => "drafts",
             Flow::Direct | Flow::Photos => "direct",
             Flow::SkyText | Flow::SkyImages | Flow::SkyVideo | Flow::SkyDelete => "sky",
+            Flow::TootThread | Flow::TootEdit | Flow::TootDelete => "toot",
         }
     }
 
@@ -69,6 +79,9 @@ impl Flow {
             Flow::SkyImages => &["uploadBlob", "applyWrites", "getRecord"],
             Flow::SkyVideo => &["getServiceAuth", "getUploadLimits", "uploadVideo", "getJobStatus"],
             Flow::SkyDelete => &["deleteRecord"],
+            Flow::TootThread => &["media_upload", "status_create", "account_statuses"],
+            Flow::TootEdit => &["media_upload", "status_edit"],
+            Flow::TootDelete => &["status_delete"],
         }
     }
 
@@ -78,14 +91,16 @@ impl Flow {
             Flow::Renew => &["auth", "refresh", "--force"],
             Flow::Draft | Flow::Direct | Flow::Photos | Flow::Refresh | Flow::Large => &APPLY,
             Flow::SkyText | Flow::SkyImages | Flow::SkyVideo => &APPLY,
-            Flow::SkyDelete => &DELETE,
+            Flow::TootThread | Flow::TootEdit => &APPLY,
+            Flow::SkyDelete | Flow::TootDelete => &DELETE,
         }
     }
 
     /// What there is in the end: posts that can be seen, and posts that were ever made.
     fn outcome(self) -> (usize, usize) {
         match self {
-            Flow::SkyDelete => (0, 2),
+            Flow::SkyDelete | Flow::TootDelete => (0, 2),
+            Flow::TootThread | Flow::TootEdit => (2, 2),
             _ => (1, 1),
         }
     }
@@ -110,6 +125,20 @@ impl Flow {
                 let thread = "id: one\ntext: One\nto:\n  sky:\n    quotes: false\n    parts: [Two]\n";
                 project.write("content/one.yaml", thread).run(&APPLY).expect(0);
                 project.write("content/one.yaml", format!("state: deleted\n{thread}"))
+            }
+            Flow::TootThread => {
+                project.medium("good.jpg", "content/a.jpg").write("content/one.yaml", TOOT)
+            }
+            Flow::TootEdit | Flow::TootDelete => {
+                project.medium("good.jpg", "content/a.jpg").medium("photo.png", "content/b.png");
+                project.write("content/one.yaml", TOOT).run(&APPLY).expect(0);
+                match self {
+                    Flow::TootEdit => {
+                        let edited = TOOT.replace("One", "Uno").replace("Two", "Dos").replace("a.jpg", "b.png");
+                        project.write("content/one.yaml", edited)
+                    }
+                    _ => project.write("content/one.yaml", format!("state: deleted\n{TOOT}")),
+                }
             }
             Flow::Photos => project.write(
                 "content/one.yaml",
@@ -166,6 +195,7 @@ fn refusal(operation: &str) -> Action {
         "resolveHandle" | "uploadBlob" | "putRecord" | "applyWrites" | "deleteRecord" | "uploadVideo" => {
             (400, r#"{"error":"InvalidRequest","message":"no"}"#)
         }
+        "media_upload" | "status_create" | "status_edit" | "status_delete" => (422, r#"{"error":"no"}"#),
         "token" => (400, r#"{"error":"invalid_grant","error_description":"no","log_id":"1"}"#),
         "upload" => (400, ""),
         _ => (400, r#"{"error":{"code":"invalid_params","message":"no","log_id":"1"}}"#),
@@ -176,8 +206,15 @@ fn refusal(operation: &str) -> Action {
 fn answers(operation: &str) -> Vec<Action> {
     let mut answers = vec![Action::CutBeforeRead, Action::EffectThenCut];
     // Questions change nothing, so that one answer is as bad as another.
-    const QUESTIONS: [&str; 6] =
-        ["status", "creator_info", "getRecord", "getServiceAuth", "getUploadLimits", "getJobStatus"];
+    const QUESTIONS: [&str; 7] = [
+        "status",
+        "creator_info",
+        "getRecord",
+        "getServiceAuth",
+        "getUploadLimits",
+        "getJobStatus",
+        "account_statuses",
+    ];
     if !QUESTIONS.contains(&operation) {
         answers.extend([
             Action::Status { code: 500, body: None },
@@ -242,7 +279,9 @@ fn server(photos: &Path) -> Server {
             AccountSetup::new("drafts"),
             AccountSetup::new("direct"),
             AccountSetup::bluesky("sky", "sky.example"),
+            AccountSetup::mastodon("toot", "toot"),
         ],
+        mastodon: MastodonSetup { replay: Replay::Ignored, ..MastodonSetup::default() },
         content: Some(photos.to_owned()),
         processing: Duration::from_millis(50),
         ..Options::default()
@@ -291,7 +330,8 @@ fn settle(kind: &Kind, what: &str, server: &Server, project: &Project, tally: &M
     let account = kind.flow.account();
     let mut told = Vec::new();
     for _ in 0..RUNS_MAX {
-        let run = project.run(if kind.flow == Flow::SkyDelete { &DELETE } else { &APPLY });
+        let deletes = matches!(kind.flow, Flow::SkyDelete | Flow::TootDelete);
+        let run = project.run(if deletes { &DELETE } else { &APPLY });
         let code = run.code;
         told.push(run);
         match code {
@@ -444,6 +484,13 @@ fn a_record_with_a_key_of_ours_is_never_lost_doubled_or_held() {
 fn a_deletion_that_died_is_finished() {
     let tally = run_all(kinds(&[Flow::SkyDelete]));
     assert!(tally.cases > 60 && tally.killed > 40 && tally.held + tally.logins == 0, "{tally:?}");
+}
+
+/// Without keys that count, a look decides: after a death as well as after a lost answer.
+#[test]
+fn a_thread_on_a_server_without_keys_is_there_once_and_changes_as_a_whole() {
+    let tally = run_all(kinds(&[Flow::TootThread, Flow::TootEdit, Flow::TootDelete]));
+    assert!(tally.cases > 200 && tally.killed > 150 && tally.held + tally.logins == 0, "{tally:?}");
 }
 
 #[test]

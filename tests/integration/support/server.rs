@@ -44,15 +44,21 @@ impl Server {
         self.project_of(&["drafts", "direct"])
     }
 
-    /// The same, with only these logged in; `sky` is on Bluesky, and there if it is among them.
+    /// The same, with only these logged in; `sky` is on Bluesky and `toot` on Mastodon, and there if they are among them.
     pub(crate) fn project_of(&self, accounts: &[&str]) -> Project {
         let yaml = super::ACCOUNTS.replace("    mode:", &format!("    endpoint: {}\n    mode:", self.url()));
         let sky =
             format!("  sky:\n    platform: bluesky\n    handle: sky.example\n    endpoint: {}\n", self.url());
-        let yaml = match accounts.contains(&"sky") {
-            true => yaml.replace("media_base_url", &format!("{sky}media_base_url")),
-            false => yaml,
-        };
+        let toot = format!(
+            "  toot:\n    platform: mastodon\n    handle: toot@example.social\n    endpoint: {}\n",
+            self.url()
+        );
+        let yaml = [("sky", sky), ("toot", toot)].iter().fold(yaml, |yaml, (name, account)| {
+            match accounts.contains(name) {
+                true => yaml.replace("media_base_url", &format!("{account}media_base_url")),
+                false => yaml,
+            }
+        });
         let mut project = Project::with(&yaml);
         project.variable("TIKTOK_CLIENT_KEY", "rehearsal-key");
         project.variable("TIKTOK_CLIENT_SECRET", "rehearsal-secret");
