@@ -157,8 +157,8 @@ impl Model {
         self.kept.media.get(&id).filter(|media| media.account == account && !media.is_gone)
     }
 
-    pub(super) fn key(&self, account: &str, key: &str, now: i64) -> Option<&KeyUse> {
-        self.kept.keys.get(&format!("{account} {key}")).filter(|used| now < used.at + KEY_LIFE_MS)
+    pub(super) fn key(&self, account: &str, key: &str) -> Option<&KeyUse> {
+        self.kept.keys.get(&format!("{account} {key}"))
     }
 
     pub(super) fn keep_key(&mut self, account: &str, key: &str, to: Option<(i64, bool)>, at: i64) {

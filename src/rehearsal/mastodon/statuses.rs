@@ -74,7 +74,7 @@ fn known(model: &mut Model, call: &Call) -> Result<Option<Value>, Refusal> {
     let replay = model.setup.replay;
     let Some(key) = call.key.as_ref().filter(|_| replay != Replay::Ignored) else { return Ok(None) };
     let (account, now) = (&call.caller()?.account.name, call.now());
-    let used = model.key(account, key, now).cloned();
+    let used = model.key(account, key).cloned();
     match (used, replay) {
         (None, _) if model.in_flight.contains(&format!("{account} {key}")) => {
             Err(Refusal::new(503, "There was a temporary problem serving your request, please try again"))

@@ -136,6 +136,11 @@ async fn media_of_nobody_go_after_a_day() {
     let (kept, lost) = (world.picture().await, world.picture().await);
     assert_eq!(world.delete(&format!("/api/v1/media/{kept}")).await, (200, json!({})));
     assert_eq!(world.delete(&format!("/api/v1/media/{kept}")).await.0, 404);
+    assert_eq!(
+        world.http.get(world.url(&format!("/media/mastodon/{kept}"))).send().await.unwrap().status(),
+        404
+    );
+    assert!(!world.rehearsal.server.store.media_path(&format!("mastodon-{kept}")).exists());
     world.pass(24 * HOUR - 1);
     assert_eq!(world.get(&format!("/api/v1/media/{lost}")).await.0, 200);
     world.pass(1);

@@ -59,15 +59,18 @@ async fn what_is_scheduled_can_be_moved_and_cancelled() {
     body["media_ids"] = json!([media]);
     let (_, entry) = world.post(body).await;
     let path = format!("{PATH}/{}", id(&entry));
-    let (status, moved) = world.put(&path, json!({ "scheduled_at": at(START + 2 * HOUR) })).await;
-    assert_eq!((status, &moved["scheduled_at"]), (200, &json!(super::super::time(START + 2 * HOUR))));
+    let (status, moved) = world.put(&path, json!({ "scheduled_at": at(START + 40 * HOUR) })).await;
+    assert_eq!((status, &moved["scheduled_at"]), (200, &json!(super::super::time(START + 40 * HOUR))));
     assert_eq!(world.put(&path, json!({ "scheduled_at": at(START + MINUTE) })).await.0, 422);
-    world.pass(HOUR + MINUTE);
-    assert_eq!(world.live(), 0);
+    let posted = world.posted("x").await;
+    let edit = json!({ "status": "x", "media_ids": [media] });
+    assert_eq!(world.put(&format!("/api/v1/statuses/{posted}"), edit).await.0, 422, "not for an edit");
+    world.pass(39 * HOUR);
+    assert_eq!(world.live(), 1);
     assert_eq!(world.delete(&path).await, (200, json!({})));
     assert_eq!(error(&world.delete(&path).await), (404, "Record not found"));
-    world.pass(HOUR);
-    assert_eq!(world.publications().len(), 0);
+    world.pass(2 * HOUR);
+    assert_eq!(world.publications().len(), 1);
     assert_eq!(world.post(json!({ "status": "now", "media_ids": [media] })).await.0, 200);
 }
 
@@ -89,12 +92,13 @@ async fn there_is_room_for_25_a_day() {
 #[tokio::test]
 async fn what_is_refused_when_due_is_dropped_silently() {
     let world = world().await;
-    let media = world.picture().await;
-    let mut body = later(&world, HOUR);
-    body["media_ids"] = json!([media]);
+    let (media, spared) = (world.picture().await, world.picture().await);
+    let mut body = later(&world, 30 * HOUR);
+    body["media_ids"] = json!([media, spared]);
     world.post(body).await;
     assert_eq!(world.post(json!({ "status": "now", "media_ids": [media] })).await.0, 200);
-    world.pass(2 * HOUR);
+    world.pass(31 * HOUR);
+    assert_eq!(world.get(&format!("/api/v1/media/{spared}")).await.0, 200, "free for another try");
     assert_eq!(ids(&world.get(&world.statuses_of_brand()).await.1).len(), 1);
     assert_eq!(world.get(PATH).await.1, json!([]));
     let failed = world.publications().into_iter().find(|publication| publication.status == "FAILED").unwrap();

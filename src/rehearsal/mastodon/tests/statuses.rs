@@ -183,7 +183,9 @@ async fn only_its_author_edits_and_deletes_and_the_second_time_nothing_is_there(
     assert_eq!(status, 200);
     world.delete(&format!("/api/v1/statuses/{}?delete_media=true", id(&again))).await;
     assert_eq!(world.get(&format!("/api/v1/media/{media}")).await.0, 404);
-    assert_eq!(world.publications().len(), 2);
+    let performed = world.publications();
+    assert_eq!(performed.len(), 2);
+    assert_eq!(std::fs::read(&performed[1].media[0].path).unwrap(), PNG, "the feed shows it still");
 }
 
 #[tokio::test]
