@@ -207,7 +207,11 @@ fn redirect(params: &Params, answer: &[(&str, &str)]) -> Reply {
     let answer: Vec<_> = answer.iter().copied().chain(state).collect();
     let to = params.text("redirect_uri").unwrap_or_default();
     let mut reply = http::text(StatusCode::FOUND, "");
-    match HeaderValue::try_from(redirect_query(&to, &answer)) {
+    let location = match to.contains('?') {
+        true => redirect_query("", &answer).replacen('?', &format!("{to}&"), 1),
+        false => redirect_query(&to, &answer),
+    };
+    match HeaderValue::try_from(location) {
         Ok(location) => drop(reply.headers_mut().insert(LOCATION, location)),
         Err(_) => return refused("The redirect URI included is not valid."),
     }

@@ -5,6 +5,8 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// How much of an address is shown.
 const SHOWN_MAX: usize = 30;
+/// The longest address, in bytes (twitter-text).
+const URL_MAX: usize = 4_096;
 
 /// A piece of the text that means something.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ fn url(text: &str) -> Option<usize> {
     let ends = |c: char| {
         c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '`' | '|' | '\\' | '^')
     };
+    let text = &text[..text.floor_char_boundary(URL_MAX)];
     let mut address = &text[..text.find(ends).unwrap_or(text.len())];
     loop {
         let last = address.chars().next_back()?;

@@ -17,7 +17,11 @@ use super::upload::Media;
 const FILE: &str = "mastodon.json";
 /// More than anybody rehearses.
 const STATUSES_MAX: usize = 20_000;
+/// Uploads, and versions of one status, likewise.
+pub(super) const MEDIA_MAX: usize = 20_000;
+pub(super) const VERSIONS_MAX: usize = 1_000;
 /// Older ones are forgotten first.
+const DROPPED_MAX: usize = 1_000;
 const TOKENS_MAX: usize = 10_000;
 const APPS_MAX: usize = 1_000;
 /// How long a key is known (post_status_service.rb).
@@ -110,6 +114,8 @@ impl Model {
         let kept = &mut self.kept;
         kept.tokens.drain(..kept.tokens.len().saturating_sub(TOKENS_MAX));
         kept.apps.drain(..kept.apps.len().saturating_sub(APPS_MAX));
+        kept.dropped.drain(..kept.dropped.len().saturating_sub(DROPPED_MAX));
+        kept.media.retain(|_, media| !media.is_gone || media.was_published);
         store.save(FILE, kept)
     }
 
@@ -169,7 +175,7 @@ impl Model {
     /// Publishes a draft that was found good. Its media belong to it from now on.
     pub(super) fn publish(&mut self, draft: Draft, at: i64) -> io::Result<i64> {
         if self.kept.statuses.len() >= STATUSES_MAX {
-            return Err(io::Error::other("the rehearsal is full"));
+            return Err(full());
         }
         let id = self.snowflake(at);
         for media in &draft.body.media {
@@ -240,6 +246,11 @@ impl Model {
             self.kept.dropped.push((due, reason));
         }
     }
+}
+
+/// More than this is not kept.
+pub(super) fn full() -> io::Error {
+    io::Error::other("the rehearsal is full")
 }
 
 /// The same for one account each time, with the digits that real ones have.

@@ -8,6 +8,8 @@ use super::Refusal;
 
 /// Pairs of a query or a form; more are not read.
 const PAIRS_MAX: usize = 1_000;
+/// How deep the names of a form lead; no parameter is deeper than three.
+const NAMES_MAX: usize = 4;
 
 pub(super) struct Params(Value);
 
@@ -84,7 +86,7 @@ fn read_pairs(text: &str, into: &mut Value) {
     for pair in text.split('&').filter(|pair| !pair.is_empty()).take(PAIRS_MAX) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let key = decode(key);
-        let mut names = key.split('[').map(|name| name.trim_end_matches(']'));
+        let mut names = key.split('[').map(|name| name.trim_end_matches(']')).take(NAMES_MAX);
         let first = names.next().unwrap_or_default();
         insert(into, first, &names.collect::<Vec<_>>(), decode(value));
     }
@@ -144,6 +146,7 @@ mod tests {
         });
         assert_eq!(params, expected);
         read_pairs("&&=&[]=&a[=b&status[][]=c", &mut params);
+        read_pairs(&format!("a{}=b", "[a]".repeat(100_000)), &mut params);
         assert!(params.is_object(), "nothing panics");
     }
 }

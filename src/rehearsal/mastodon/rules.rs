@@ -10,6 +10,8 @@ use super::status::{Body, Draft, Poll};
 use super::{Caller, Refusal};
 
 const VISIBILITIES: [&str; 4] = ["public", "unlisted", "private", "direct"];
+/// More than any text has bytes, however long its addresses are.
+const TEXT_BYTES_MAX: usize = 64 * 1_024;
 const LANGUAGE_DEFAULT: &str = "en";
 /// The languages of which variants are told apart.
 const VARIANTS: [&str; 5] = ["zh-CN", "zh-HK", "zh-TW", "zh-YUE", "pt-BR"];
@@ -132,9 +134,10 @@ pub(super) fn text(setup: &MastodonSetup, body: &Body) -> Result<(), Refusal> {
     if body.text.trim().is_empty() && body.media.is_empty() {
         return Err(Refusal::invalid("Text can't be blank"));
     }
-    let length = html::length(&body.spoiler_text, &body.text, setup.characters_reserved_per_url);
-    if length > setup.max_characters {
-        let max = setup.max_characters;
+    let max = setup.max_characters;
+    let is_long = body.text.len() + body.spoiler_text.len() > TEXT_BYTES_MAX
+        || html::length(&body.spoiler_text, &body.text, setup.characters_reserved_per_url) > max;
+    if is_long {
         return Err(Refusal::invalid(&format!("Text character limit of {max} exceeded")));
     }
     body.poll.as_ref().map_or(Ok(()), |poll| check_poll(setup, poll))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::{Server, lock};
-use super::model::Model;
+use super::model::{Model, VERSIONS_MAX, account_id, full};
 use super::params::Params;
 use super::setup::Replay;
 use super::status::{Draft, Scheduled, Status, Version, View};
@@ -149,7 +149,7 @@ fn schedule(model: &mut Model, draft: Draft, at: i64, now: i64) -> i64 {
 fn mentions(view: &View, draft: &Draft, params: &Params) -> Result<(), Refusal> {
     let Some(allowed) = params.texts("allowed_mentions") else { return Ok(()) };
     let mentioned = view.mentioned(&draft.body.text).into_iter();
-    let mentioned = mentioned.map(|account| (super::model::account_id(&account.name), &account.username));
+    let mentioned = mentioned.map(|account| (account_id(&account.name), &account.username));
     let unexpected: Vec<_> = mentioned
         .filter(|(id, _)| !allowed.contains(id))
         .map(|(id, name)| json!({ "id": id, "acct": name }))
@@ -210,6 +210,9 @@ pub(super) fn edit(call: &Call) -> Answer {
     if is_changed {
         if !limits::take_post(&mut model, &before.draft.account, now) {
             return Err(Refusal::new(429, "Too many requests"));
+        }
+        if before.versions.len() >= VERSIONS_MAX {
+            return Err(full().into());
         }
         let was = version(&model, &before);
         model.kept.media.extend(changes);

@@ -15,6 +15,7 @@ use tokio::io::AsyncWriteExt;
 use super::super::http::{Reply, not_found};
 use super::super::store::Store;
 use super::super::{Server, files, random};
+use super::model::{MEDIA_MAX, full};
 use super::multipart::Multipart;
 use super::params::Params;
 use super::setup::MastodonSetup;
@@ -270,6 +271,9 @@ fn keep(
     let focus = received.focus.as_deref().filter(|text| !text.is_empty()).map(checked_focus).transpose()?;
     let now = server.now();
     let mut model = server.mastodon();
+    if model.kept.media.len() >= MEDIA_MAX {
+        return Err(full().into());
+    }
     let id = model.snowflake(now);
     let is_at_once = kind == Kind::Image;
     let media = Media {
@@ -375,8 +379,7 @@ pub(super) fn delete(call: &Call) -> Answer {
 /// A medium for the feed and for whoever has its address, by its id: no path from outside touches the disk.
 pub(in crate::rehearsal) async fn serve(server: &Server, headers: &HeaderMap, id: &str) -> Reply {
     let id: i64 = id.parse().unwrap_or_default();
-    let found =
-        server.mastodon().kept.media.get(&id).filter(|media| !media.is_gone || media.was_published).cloned();
+    let found = server.mastodon().kept.media.get(&id).cloned();
     match found {
         Some(media) => files::serve(&server.store.media_path(&media.file()), &media.mime_type, headers).await,
         None => not_found(),

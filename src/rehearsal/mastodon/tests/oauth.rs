@@ -3,6 +3,7 @@
 use super::*;
 
 const REDIRECT: &str = "http://127.0.0.1/callback/";
+const WITH_QUERY: &str = "https://a.example/cb?from=here";
 const OOB: &str = "urn:ietf:wg:oauth:2.0:oob";
 /// RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -15,7 +16,7 @@ struct App {
 
 impl World {
     async fn app(&self) -> App {
-        let body = json!({ "client_name": "My app", "redirect_uris": [REDIRECT, OOB], "scopes": "profile write:statuses", "website": "https://a.example" });
+        let body = json!({ "client_name": "My app", "redirect_uris": [REDIRECT, OOB, WITH_QUERY], "scopes": "profile write:statuses", "website": "https://a.example" });
         let (status, body) = self.send(self.http.post(self.url("/api/v1/apps")).json(&body)).await;
         assert_eq!((status, &body["client_secret_expires_at"]), (200, &json!(0)));
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
@@ -180,6 +181,8 @@ async fn what_cannot_be_authorized_is_refused_here_or_there() {
             world.decide(&[wrong, vec![("account", "brand"), ("decision", "allow")]].concat()).await;
         assert_eq!((status, location.as_str()), (400, ""), "{name}");
     }
+    let denied = [set(&asked, "redirect_uri", WITH_QUERY), vec![("decision", "deny")]].concat();
+    assert!(world.decide(&denied).await.1.starts_with(&format!("{WITH_QUERY}&error=access_denied&")));
     for (name, value, expected) in [
         ("response_type", "token", "unsupported_response_type"),
         ("scope", "profile write:media", "invalid_scope"),

@@ -55,6 +55,10 @@ async fn what_the_rules_do_not_allow_is_refused() {
             json!({ "status": "a".repeat(400), "spoiler_text": "b".repeat(101) }),
             "Validation failed: Text character limit of 500 exceeded",
         ),
+        (
+            json!({ "status": "-http://".repeat(100_000) }),
+            "Validation failed: Text character limit of 500 exceeded",
+        ),
         (json!({ "status": " " }), "Validation failed: Text can't be blank"),
         (
             json!({ "status": "a", "visibility": "secret" }),
