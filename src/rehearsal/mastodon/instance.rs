@@ -1,11 +1,26 @@
-//! What the server says of itself (docs methods/instance, entities/Instance; read 2026-11-22).
+//! What the server says of itself (docs methods/instance, entities/Instance; nodeinfo.diaspora.software; read 2026-11-22).
 
 use serde_json::json;
 
 use super::{Answer, Call};
 
-/// The interface's own number: 7 brought quotes (4.5), and later ones only add.
-const API_VERSION: u32 = 7;
+/// Where the server tells what software it is.
+pub(super) fn links(call: &Call) -> Answer {
+    let rel = "http://nodeinfo.diaspora.software/ns/schema/2.0";
+    Ok(json!({ "links": [{ "rel": rel, "href": format!("{}/nodeinfo/2.0", call.server.base_url) }] }).into())
+}
+
+pub(super) fn software(call: &Call) -> Answer {
+    let model = call.model();
+    let posts = model.kept.statuses.iter().filter(|status| status.deleted_at.is_none()).count();
+    Ok(json!({
+        "version": "2.0", "protocols": ["activitypub"], "services": { "outbound": [], "inbound": [] },
+        "software": { "name": model.setup.software, "version": model.setup.version },
+        "usage": { "users": { "total": model.accounts.len() }, "localPosts": posts },
+        "openRegistrations": false, "metadata": {},
+    })
+    .into())
+}
 
 pub(super) fn show(call: &Call) -> Answer {
     let model = call.model();
@@ -17,7 +32,7 @@ pub(super) fn show(call: &Call) -> Answer {
         "source_url": "https://github.com/mastodon/mastodon", "languages": ["en"], "rules": [], "icon": [],
         "usage": { "users": { "active_month": model.accounts.len() } },
         "thumbnail": { "url": format!("{base_url}/packs/media/images/preview.png") },
-        "api_versions": { "mastodon": API_VERSION },
+        "api_versions": setup.api_version.map(|number| json!({ "mastodon": number })),
         "configuration": {
             "urls": { "streaming": base_url, "status": null, "about": null },
             "accounts": { "max_featured_tags": 10, "max_pinned_statuses": 5 },

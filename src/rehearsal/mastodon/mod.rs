@@ -44,9 +44,7 @@ pub(super) use self::upload::serve as serve_media;
 
 /// Whether a path is one of Mastodon's.
 pub(super) fn serves(path: &str) -> bool {
-    ["/api/", "/oauth/", "/.well-known/oauth-authorization-server"]
-        .iter()
-        .any(|start| path.starts_with(start))
+    ["/api/", "/oauth/", "/.well-known/", "/nodeinfo/"].iter().any(|start| path.starts_with(start))
 }
 
 /// The operation's name, which faults and the list of requests go by.
@@ -54,6 +52,8 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
     let parts: Vec<_> = path.trim_matches('/').split('/').collect();
     match (method.as_str(), &parts[..]) {
         ("GET", [".well-known", "oauth-authorization-server"]) => "discover",
+        ("GET", [".well-known", "nodeinfo"]) => "nodeinfo_links",
+        ("GET", ["nodeinfo", "2.0"]) => "nodeinfo",
         ("POST", ["api", "v1", "apps"]) => "app_register",
         ("GET", ["oauth", "authorize"]) => "oauth_authorize",
         ("POST", ["oauth", "authorize"]) => "oauth_consent",
@@ -256,6 +256,8 @@ async fn answer(server: &Arc<Server>, operation: &'static str, parts: &Parts, bo
     let call = Call { server: Arc::clone(server), caller, params, id, key };
     match operation {
         "discover" => oauth::discover(&call),
+        "nodeinfo_links" => instance::links(&call),
+        "nodeinfo" => instance::software(&call),
         "app_register" => oauth::register(&call),
         "oauth_token" => oauth::token(&call),
         "oauth_revoke" => oauth::revoke(&call),

@@ -6,13 +6,19 @@ use serde::{Deserialize, Serialize};
 const MINUTE_S: i64 = 60;
 /// As Rails counts a month.
 const MONTH_S: i64 = 2_629_746;
+/// 7 brought quotes (4.5), and later ones only add.
+const API_VERSION: u32 = 7;
 const MEGABYTE: u64 = 1_024 * 1_024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MastodonSetup {
+    /// As nodeinfo names it, in small letters.
+    pub software: String,
     /// Other software adds `(compatible; Name 1.2)`.
     pub version: String,
+    /// The interface's own number; servers before 4.3 and other software tell none.
+    pub api_version: Option<u32>,
     /// Whether there is a document for discovery, which servers before 4.3 do not have.
     pub discovery: bool,
     pub replay: Replay,
@@ -52,7 +58,7 @@ pub struct MastodonSetup {
 pub enum Replay {
     /// The status from before, for an hour, whatever the body says.
     Answered,
-    /// Another status: the header is not known (GoToSocial, Friendica).
+    /// Another status: the header is not known (GoToSocial, snac, Friendica).
     Ignored,
     /// HTTP 500, or 404 for what is scheduled, and no second status (Mastodon 4.6.0 to 4.7.1).
     Fails,
@@ -67,7 +73,9 @@ impl Default for MastodonSetup {
         let videos = ["webm", "mp4", "quicktime"].map(|name| format!("video/{name}"));
         let sounds = ["mpeg", "ogg", "wav", "flac"].map(|name| format!("audio/{name}"));
         MastodonSetup {
+            software: "mastodon".to_owned(),
             version: "4.6.3".to_owned(),
+            api_version: Some(API_VERSION),
             discovery: true,
             replay: Replay::Answered,
             creation_ms: 0,

@@ -260,7 +260,7 @@ impl View<'_> {
                 "language": body.language, "visibility": draft.visibility, "poll": poll,
                 "media_ids": if media.is_empty() { Value::Null } else { media.into() },
                 "in_reply_to_id": ids(draft.in_reply_to), "quoted_status_id": ids(draft.quoted),
-                "scheduled_at": null, "idempotency": null, "with_rate_limit": false, "application_id": 1,
+                "scheduled_at": null, "idempotency": null, "with_rate_limit": false,
             },
             "media_attachments": self.media(&body.media),
         })

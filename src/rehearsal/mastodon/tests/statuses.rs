@@ -211,6 +211,11 @@ async fn the_limits_are_those_that_the_server_tells() {
     };
     let world = world_as(setup).await;
     let (_, instance) = world.get("/api/v2/instance").await;
+    assert_eq!((&instance["version"], &instance["api_versions"]["mastodon"]), (&json!("4.6.3"), &json!(7)));
+    let (_, links) = world.get("/.well-known/nodeinfo").await;
+    let path = links["links"][0]["href"].as_str().unwrap().strip_prefix(world.rehearsal.base_url()).unwrap();
+    let software = json!({ "name": "mastodon", "version": "4.6.3" });
+    assert_eq!(world.get(path).await.1["software"], software);
     let told = &instance["configuration"];
     assert_eq!((&told["statuses"]["max_characters"], &told["polls"]["max_options"]), (&json!(10), &json!(4)));
     assert_eq!(told["media_attachments"]["description_limit"], 10_000);
