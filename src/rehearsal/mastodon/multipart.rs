@@ -1,4 +1,4 @@
-//! `multipart/form-data` as it arrives (RFC 7578): one part after the other, no more than a frame of it in memory.
+//! `multipart/form-data` (RFC 7578). As it arrives, one part after the other, no more than a frame of it is in memory.
 
 use std::io;
 
@@ -29,15 +29,9 @@ pub(super) struct Part {
 impl<'a> Multipart<'a> {
     /// Nothing if the headers do not announce a multipart body.
     pub(super) fn of(headers: &HeaderMap, body: &'a mut Incoming) -> Option<Multipart<'a>> {
-        let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-        let (kind, rest) = kind.split_once(';')?;
-        let boundary =
-            rest.split(';').find_map(|part| part.trim().strip_prefix("boundary="))?.trim_matches('"');
-        let is_good = kind.trim().eq_ignore_ascii_case("multipart/form-data")
-            && (1..=BOUNDARY_MAX).contains(&boundary.len());
-        let delimiter = [b"\r\n--", boundary.as_bytes()].concat();
+        let delimiter = delimiter(headers)?;
         // The first delimiter has no line break before it; this one stands for it.
-        is_good.then(|| Multipart { body, buffer: BytesMut::from(&b"\r\n"[..]), delimiter })
+        Some(Multipart { body, buffer: BytesMut::from(&b"\r\n"[..]), delimiter })
     }
 
     /// The next part, once what was left of the one before has been read; nothing at the end.
@@ -92,6 +86,33 @@ impl<'a> Multipart<'a> {
         }
         Ok(())
     }
+}
+
+/// What parts the parts, with the line break before it; nothing if the headers announce no multipart body.
+fn delimiter(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let (kind, rest) = kind.split_once(';')?;
+    let boundary = rest.split(';').find_map(|part| part.trim().strip_prefix("boundary="))?.trim_matches('"');
+    let is_good = kind.trim().eq_ignore_ascii_case("multipart/form-data")
+        && (1..=BOUNDARY_MAX).contains(&boundary.len());
+    is_good.then(|| [b"\r\n--", boundary.as_bytes()].concat())
+}
+
+/// The texts of a body that is there as a whole, each with its name.
+pub(super) fn texts(headers: &HeaderMap, body: &[u8]) -> Vec<(String, String)> {
+    let Some(delimiter) = delimiter(headers) else { return Vec::new() };
+    let (mut rest, mut texts) = (body, Vec::new());
+    while let Some(end) = find(rest, &delimiter) {
+        texts.extend(text_of(&rest[..end]));
+        rest = &rest[end + delimiter.len()..];
+    }
+    texts
+}
+
+fn text_of(bytes: &[u8]) -> Option<(String, String)> {
+    let end = find(bytes, b"\r\n\r\n")?;
+    let part = part(&String::from_utf8_lossy(&bytes[..end]));
+    (!part.is_file).then(|| (part.name, String::from_utf8_lossy(&bytes[end + 4..]).into_owned()))
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

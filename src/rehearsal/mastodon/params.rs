@@ -1,10 +1,10 @@
-//! What a request says, from its query and its body: JSON, or a form with `a[b][]` for what is nested, as Rails reads it.
+//! What a request says, from its query and its body: JSON, or a form of either kind with `a[b][]` for what is nested, as Rails reads it.
 
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::{Map, Value};
 
 use super::super::files::percent_decode;
-use super::Refusal;
+use super::{Refusal, multipart};
 
 /// Pairs of a query or a form; more are not read.
 const PAIRS_MAX: usize = 1_000;
@@ -30,6 +30,11 @@ impl Params {
             }
             "application/x-www-form-urlencoded" => {
                 read_pairs(std::str::from_utf8(body).unwrap_or_default(), &mut params);
+            }
+            "multipart/form-data" => {
+                for (name, value) in multipart::texts(headers, body).into_iter().take(PAIRS_MAX) {
+                    read_pair(&name, value, &mut params);
+                }
             }
             _ => {}
         }
@@ -85,11 +90,14 @@ fn read_pairs(text: &str, into: &mut Value) {
     let decode = |part: &str| percent_decode(&part.replace('+', " ")).unwrap_or_default();
     for pair in text.split('&').filter(|pair| !pair.is_empty()).take(PAIRS_MAX) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let key = decode(key);
-        let mut names = key.split('[').map(|name| name.trim_end_matches(']')).take(NAMES_MAX);
-        let first = names.next().unwrap_or_default();
-        insert(into, first, &names.collect::<Vec<_>>(), decode(value));
+        read_pair(&decode(key), decode(value), into);
     }
+}
+
+fn read_pair(key: &str, value: String, into: &mut Value) {
+    let mut names = key.split('[').map(|name| name.trim_end_matches(']')).take(NAMES_MAX);
+    let first = names.next().unwrap_or_default();
+    insert(into, first, &names.collect::<Vec<_>>(), value);
 }
 
 /// Puts `value` where `name`, and the names inside of it, lead; an empty name is the next place of an array.

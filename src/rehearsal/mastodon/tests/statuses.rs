@@ -41,6 +41,17 @@ async fn a_status_is_answered_whole() {
     let source = world.get(&format!("{path}/source")).await.1;
     assert_eq!((&source["text"], &source["spoiler_text"]), (&json!(form[0].1), &json!("cw")));
     assert_eq!(error(&world.get("/api/v1/statuses/1").await), (404, "Record not found"));
+    let media = world.picture().await;
+    let parts = [("status", "in parts"), ("media_ids[]", media.as_str()), ("visibility", "private")];
+    let body = super::form(b"a file that nobody asked for", &parts);
+    let request = world.request("POST", "/api/v1/statuses");
+    let request = request.header("content-type", "multipart/form-data; boundary=\"XX\"");
+    let (status, body) = world.send(request.body(body)).await;
+    assert_eq!(
+        (status, &body["content"], &body["visibility"]),
+        (200, &json!("<p>in parts</p>"), &json!("private"))
+    );
+    assert_eq!(ids(&body["media_attachments"]), [media]);
 }
 
 #[tokio::test]
@@ -212,6 +223,11 @@ async fn the_limits_are_those_that_the_server_tells() {
     let world = world_as(setup).await;
     let (_, instance) = world.get("/api/v2/instance").await;
     assert_eq!((&instance["version"], &instance["api_versions"]["mastodon"]), (&json!("4.6.3"), &json!(7)));
+    let (_, older) = world.get("/api/v1/instance").await;
+    assert_eq!(
+        (&older["version"], &older["configuration"]),
+        (&instance["version"], &instance["configuration"])
+    );
     let (_, links) = world.get("/.well-known/nodeinfo").await;
     let path = links["links"][0]["href"].as_str().unwrap().strip_prefix(world.rehearsal.base_url()).unwrap();
     let software = json!({ "name": "mastodon", "version": "4.6.3" });
