@@ -95,3 +95,24 @@ async fn the_second_of_two_at_once_is_sent_away() {
     assert_eq!(post().await.0, 200, "and then finds what there is");
     assert_eq!(world.live(), 1);
 }
+
+#[tokio::test]
+async fn a_creation_goes_on_when_the_client_hangs_up() {
+    let world = world_as(MastodonSetup { creation_ms: 100, ..MastodonSetup::default() }).await;
+    let is_creating = || !world.rehearsal.server.mastodon().in_flight.is_empty();
+    tokio::select! {
+        _ = world.post_with("k", json!({ "status": "a" })) => panic!("it was answered"),
+        () = until(is_creating) => {}
+    }
+    until(|| world.live() == 1).await;
+}
+
+/// Gives up after ten seconds.
+async fn until(is_so: impl Fn() -> bool) {
+    let so = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), so).await.expect("it never was so");
+}
