@@ -265,6 +265,33 @@ fn two_posts_that_may_be_it_are_held() {
     assert_eq!((server.count(), server.requests("status_create")), (1, 1));
 }
 
+/// Only of Mastodon it is known that its list shows such a post to its author.
+#[test]
+fn a_post_that_is_not_public_is_looked_for_where_the_list_shows_it() {
+    let server = server();
+    let project = project(&server);
+    let manifest =
+        |id: &str| post(&project, id, &format!("text: {id}\nto:\n  toot:\n    visibility: direct\n"));
+    let cut = || server.rehearsal.faults().add(Fault::next("status_create", Action::CutBeforeRead));
+    manifest("one");
+    cut();
+    let run = project.run(&APPLY).expect(4);
+    assert!(run.stdout.contains("may list public posts only"), "{}", run.stdout);
+    assert_eq!(server.count(), 0);
+    project.run(&["resolve", "one", "toot", "--not-published"]).expect(0);
+    project.run(&["auth", "status", "--write"]).expect(0);
+    cut();
+    project.run(&APPLY).expect(0);
+    manifest("two");
+    server.rehearsal.faults().add(Fault::next("status_create", Action::EffectThenCut));
+    project.run(&APPLY).expect(0);
+    assert_eq!((server.count(), server.requests("status_create")), (2, 4));
+    assert_eq!(project.states(&[]), ["one@toot published", "two@toot published"]);
+    // There is nothing to refresh, and asking for it does no harm.
+    project.run(&["auth", "refresh", "--force"]).expect(0);
+    assert_eq!(server.requests("oauth_token"), 0);
+}
+
 #[test]
 fn what_the_server_refuses_is_told_and_can_be_tried_again() {
     let server = server();
