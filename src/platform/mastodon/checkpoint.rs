@@ -29,6 +29,10 @@ pub(super) struct Checkpoint {
     /// In the payload's order; of a live post those that it has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) media: Vec<Uploaded>,
+    /// Whether the server tells the state of media: asked once, after the first upload. Where it does not, nothing can be
+    /// concluded from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shows_media: Option<bool>,
     /// How often the server has lost media.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) losses: u32,
@@ -111,6 +115,7 @@ impl Default for Checkpoint {
             reply: None,
             quote: None,
             media: Vec::new(),
+            shows_media: None,
             losses: 0,
             rechecked: false,
             key: String::new(),

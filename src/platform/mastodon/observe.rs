@@ -5,7 +5,7 @@
 //!
 //! One post that fits, media included, is it. Two may be it, and a person must decide. None proves that nothing is there
 //! only if the list shows posts of this visibility, reaches back to before the request, and holds none whose text could
-//! not be read; if the media are still unused; and if it was so for a while. Media that are gone without a post prove
+//! not be read; if the media are still unused, where the server tells that; and if it was so for a while. Media that are gone without a post prove
 //! nothing: a post may have had them.
 
 use std::time::Duration;
@@ -202,7 +202,8 @@ impl Mastodon {
             let message = "its server may list public posts only, which do not show it (where it is Mastodon, `gitcast auth status --write` notes that)";
             return cannot_tell("not-listed", message);
         }
-        if let Some(medium) = checkpoint.media.first().filter(|_| checkpoint.live.is_empty()) {
+        let is_told = checkpoint.live.is_empty() && checkpoint.shows_media != Some(false);
+        if let Some(medium) = checkpoint.media.first().filter(|_| is_told) {
             match self.client.media_state(session, &medium.id).await {
                 Ok(_) => {}
                 Err(error) if error.code == NOT_FOUND => {
@@ -227,7 +228,7 @@ impl Mastodon {
     }
 
     /// Whether the server is known to be one. What is not known is not.
-    fn is_mastodon(&self) -> bool {
+    pub(super) fn is_mastodon(&self) -> bool {
         let server = self.account.known.known().and_then(|known| known.facts.server.as_ref());
         server.and_then(|server| server.software.as_deref()).is_some_and(is_mastodon)
     }

@@ -361,5 +361,7 @@ fn what(body: &Body, media: &[Medium]) -> String {
 /// Those that are known beforehand: media, the posts that are answered and quoted, and each post of the thread.
 fn requests(body: &Body, media: usize) -> u32 {
     let others = [&body.reply, &body.quote].into_iter().flatten().count();
-    u32::try_from(media + others + 1 + body.parts.len()).unwrap_or(u32::MAX)
+    // Once whether the server tells of media at all.
+    let probe = usize::from(media > 0);
+    u32::try_from(media + probe + others + 1 + body.parts.len()).unwrap_or(u32::MAX)
 }

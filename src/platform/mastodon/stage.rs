@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! verify_credentials (where the login does not tell) → accounts/statuses (where asked for) → statuses/get (reply, quote)
-//!   → media … → media/state … → [statuses] … one for each part
+//!   → media … → media/state … (once in any case) → [statuses] … one for each part
 //! ```
 //!
 //! # Once
@@ -43,6 +43,8 @@ pub(super) enum Step {
     Quote(String),
     Upload(usize),
     Await(usize),
+    /// Whether the server tells the state of media at all.
+    Probe,
     Ready,
 }
 
@@ -53,7 +55,7 @@ impl Step {
             Step::LookBack => operation::LIST,
             Step::Reply(_) | Step::Quote(_) => operation::STATUS,
             Step::Upload(_) => operation::UPLOAD,
-            Step::Await(_) => operation::MEDIA,
+            Step::Await(_) | Step::Probe => operation::MEDIA,
             Step::Ready => operation::NOTHING,
         }
     }
@@ -75,7 +77,12 @@ pub(super) fn next_step(job: &Job, body: &Body, checkpoint: &Checkpoint) -> Step
     if checkpoint.media.len() < job.payload.media.len() {
         return Step::Upload(checkpoint.media.len());
     }
-    checkpoint.media.iter().position(|medium| !medium.is_ready).map_or(Step::Ready, Step::Await)
+    let pending = checkpoint.media.iter().position(|medium| !medium.is_ready);
+    match (pending, checkpoint.shows_media) {
+        (Some(n), _) => Step::Await(n),
+        (None, None) if !checkpoint.media.is_empty() => Step::Probe,
+        (None, _) => Step::Ready,
+    }
 }
 
 /// How processing a medium has gone.
@@ -91,6 +98,9 @@ impl Mastodon {
         let body = Body::read(&job.payload)?;
         let mut after = Checkpoint::read(job.checkpoint.as_ref())?;
         let session = Session { grant, log: &job.log };
+        if self.is_mastodon() {
+            after.shows_media = Some(true);
+        }
         match next_step(job, &body, &after) {
             // A login by browser has told it; one that was imported has not.
             Step::Owner if !grant.subject.is_empty() => after.account = Some(grant.subject.clone()),
@@ -106,7 +116,10 @@ impl Mastodon {
                 after.media.push(self.upload(job, session, (n, alt)).await?);
             }
             Step::Await(n) => match self.processed(job, session, &after.media[n]).await? {
-                Processed::Done => after.media[n].is_ready = true,
+                Processed::Done => {
+                    after.media[n].is_ready = true;
+                    after.shows_media = Some(true);
+                }
                 Processed::Pending(wait) => return Ok(Staged::Wait(after.store(), wait)),
                 Processed::Lost => {
                     after.losses = lost(after.losses)?;
@@ -114,6 +127,14 @@ impl Mastodon {
                     after.media.truncate(n);
                 }
             },
+            Step::Probe => {
+                let answer = self.client.media_state(session, &after.media[0].id).await;
+                after.shows_media = match answer {
+                    Ok(_) => Some(true),
+                    Err(error) if error.code == NOT_FOUND => Some(false),
+                    Err(error) => return Err(error),
+                };
+            }
             Step::Ready => {}
         }
         if next_step(job, &body, &after) != Step::Ready {
@@ -263,7 +284,7 @@ fn refused(checkpoint: Checkpoint, error: Error) -> Result<Sent, Error> {
         return Err(Error { kind: ErrorKind::Ambiguous, ..error });
     }
     // Not processed yet, or thrown away: texts of errors come in any language, so the media are asked for.
-    if has_media && !checkpoint.rechecked {
+    if has_media && !checkpoint.rechecked && checkpoint.shows_media != Some(false) {
         let media = checkpoint.media.iter().map(|medium| Uploaded { is_ready: false, ..medium.clone() });
         let anew = Checkpoint { media: media.collect(), rechecked: true, ..checkpoint };
         return Ok(Sent::Stale(anew.store(), error.reason()));

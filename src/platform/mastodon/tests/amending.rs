@@ -36,7 +36,7 @@ async fn delete(scene: &mut Scene) -> Result<Deleted, Error> {
 /// A live post with one image.
 async fn live() -> Scene {
     let mut scene = Scene::new(IMAGE, &["bytes"], None).await;
-    scene.staged(vec![ok(json!({ "id": "m1" }))]).await;
+    scene.staged(vec![ok(json!({ "id": "m1" })), ok(json!({ "id": "m1" }))]).await;
     scene.server.then([ok(with(status("9", "Hello"), json!({ "media_attachments": [{ "id": "m1" }] })))]);
     scene.publish().await.expect("live");
     scene

@@ -181,7 +181,7 @@ async fn nobody_knows_what_an_unclear_answer_means() {
 #[tokio::test]
 async fn a_no_with_media_has_them_asked_for_once() {
     let mut scene = Scene::new(IMAGE, &["bytes"], None).await;
-    scene.staged(vec![ok(json!({ "id": "m1" }))]).await;
+    scene.staged(vec![ok(json!({ "id": "m1" })), ok(json!({ "id": "m1" }))]).await;
     // In whatever language: it may be about media that are not ready.
     scene.server.then([refused(422, "Noch nicht verarbeitet")]);
     assert!(matches!(scene.publish().await.expect("again"), Sent::Stale(..)));
@@ -190,7 +190,7 @@ async fn a_no_with_media_has_them_asked_for_once() {
     assert_eq!(scene.publish().await.expect_err("final").kind, ErrorKind::Rejected);
     // After an earlier request it may be that one which used them up.
     let mut scene = Scene::new(IMAGE, &["bytes"], None).await;
-    scene.staged(vec![ok(json!({ "id": "m1" }))]).await;
+    scene.staged(vec![ok(json!({ "id": "m1" })), ok(json!({ "id": "m1" }))]).await;
     scene.job.checkpoint.as_mut().expect("one")["resends"] = json!(1);
     scene.server.then([refused(422, "already attached")]);
     assert_eq!(scene.publish().await.expect_err("unknown").kind, ErrorKind::Ambiguous);
@@ -199,7 +199,7 @@ async fn a_no_with_media_has_them_asked_for_once() {
 #[tokio::test]
 async fn what_is_not_as_it_was_sent_is_written_down() {
     let mut scene = Scene::new(IMAGE, &["bytes"], None).await;
-    scene.staged(vec![ok(json!({ "id": "m1" }))]).await;
+    scene.staged(vec![ok(json!({ "id": "m1" })), ok(json!({ "id": "m1" }))]).await;
     scene
         .server
         .then([ok(with(status("9", "Hello"), json!({ "visibility": "unlisted", "in_reply_to_id": "5" })))]);

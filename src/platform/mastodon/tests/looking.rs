@@ -20,9 +20,12 @@ fn mastodon() -> Option<crate::domain::capability::Known> {
 
 /// A post whose request was cut.
 async fn unanswered(yaml: &str, files: &[&str], known: Option<crate::domain::capability::Known>) -> Scene {
+    let is_known = known.is_some();
     let mut scene = Scene::new(yaml, files, known).await;
     let uploads = files.iter().enumerate().map(|(n, _)| ok(json!({ "id": format!("m{n}") })));
-    scene.staged(uploads.collect()).await;
+    // Of a server that nothing is known of, whether it tells the state of media.
+    let probe = (!is_known && !files.is_empty()).then(|| ok(json!({ "id": "m0" })));
+    scene.staged(uploads.chain(probe).collect()).await;
     scene.server.then([Answer::Cut]);
     assert_eq!(scene.publish().await.expect_err("cut").kind, ErrorKind::Ambiguous);
     scene
@@ -188,6 +191,29 @@ async fn media_tell_a_post_apart_and_those_that_are_gone_prove_nothing() {
         };
         assert_eq!(told, expected, "{what}");
     }
+}
+
+/// Where media are never shown, not even right after they were taken, that they are not shown proves nothing: the list
+/// alone decides.
+#[tokio::test]
+async fn a_server_that_shows_no_media_is_known_before_the_post_leaves() {
+    let mut scene = Scene::new(IMAGE, &["bytes"], None).await;
+    scene.staged(vec![ok(json!({ "id": "m0" })), refused(404, "no such path")]).await;
+    assert_eq!(scene.saved()["shows_media"], false);
+    scene.server.then([refused(422, "no")]);
+    assert_eq!(scene.publish().await.expect_err("final").kind, ErrorKind::Rejected);
+    scene.server.then([Answer::Cut]);
+    assert_eq!(scene.publish().await.expect_err("cut").kind, ErrorKind::Ambiguous);
+    assert_eq!(look(&scene, vec![list(vec![old()])]).await, "unknown");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    tokio::time::resume();
+    assert_eq!(look(&scene, vec![list(vec![old()])]).await, "absent");
+    assert!(scene.asked().iter().filter(|asked| asked.contains("/media/m0")).count() == 1);
+    // Of Mastodon it is known.
+    let mut scene = Scene::new(IMAGE, &["bytes"], mastodon()).await;
+    scene.staged(vec![ok(json!({ "id": "m0" }))]).await;
+    assert_eq!(scene.saved()["shows_media"], true);
 }
 
 #[tokio::test]
