@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::decisions;
 use super::error::Failure;
+use super::events::Events;
 use super::exit::Exit;
 use super::notices;
 use super::pass::Pass;
@@ -29,7 +30,7 @@ use crate::domain::publication::{Publication, State};
 use crate::domain::resolution::Decided;
 use crate::ledger::Ledger;
 use crate::reconcile::desired::Loaded;
-use crate::reconcile::execute::{Summary, Until, execute};
+use crate::reconcile::execute::{Notice, Summary, Until, execute};
 
 /// A plan file is not larger than this.
 const PLAN_BYTES_MAX: u64 = 256 << 20;
@@ -51,6 +52,9 @@ pub(super) struct Arguments {
     /// How long to wait for the platforms to finish
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = super::duration)]
     max_wait: Duration,
+    /// Add a line of JSON for each thing that happens to this file
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// Start a new ledger although gitcast.yaml says that there is one
     #[arg(long)]
     new_ledger: bool,
@@ -133,8 +137,13 @@ async fn reconcile(
     let (mut engine, plan, decided) = pass.begin(workspace, &loaded, &arguments.gates, commits)?;
     let mut reporter = Reporter::new(workspace.palette, zone.clone());
     let until = Until::settled(deadline, stop);
-    let mut summary =
-        execute(&mut engine, &plan, &loaded.desired, until, &mut |notice| reporter.notice(&notice)).await?;
+    let events = Events::to(arguments.events.as_ref().map(|file| workspace.root.join(file)));
+    let clock = workspace.clock.clone();
+    let mut notify = |notice: Notice<'_>| {
+        events.note(&notice, clock.now());
+        reporter.notice(&notice);
+    };
+    let mut summary = execute(&mut engine, &plan, &loaded.desired, until, &mut notify).await?;
     drop(reporter);
     let refused = workspace.refused_endpoints(&loaded, &plan);
     summary.blocked.extend(refused.clone());

@@ -9,6 +9,7 @@ mod completions;
 mod decisions;
 mod doctor;
 mod error;
+mod events;
 pub mod exit;
 mod explain;
 mod forget;

@@ -2,7 +2,7 @@
 //! passes nothing is asked, read or held, so that other commands get at the ledger.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::{self, Receiver, Sender};
 
 use super::error::Failure;
+use super::events::Events;
 use super::exit::Exit;
 use super::pass::Pass;
 use super::plan::{self, Gates};
@@ -27,7 +28,7 @@ use crate::domain::media::Medium;
 use crate::domain::plan::{Action, Plan, Planned};
 use crate::ledger::Ledger;
 use crate::reconcile::desired::Loaded;
-use crate::reconcile::execute::{Until, execute};
+use crate::reconcile::execute::{Notice, Until, execute};
 use crate::reconcile::wait_between;
 use crate::reconcile::wake::wake_at;
 
@@ -58,6 +59,9 @@ pub(super) struct Arguments {
     /// Make one pass and end
     #[arg(long)]
     once: bool,
+    /// Add a line of JSON for each thing that happens to this file
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// A pass at least this often, whether or not anything seems to have changed
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = super::duration)]
     resync: Duration,
@@ -86,7 +90,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
 }
 
 /// Counts what happens; whoever waits sees that the number is another one.
-type Events = (Sender<u64>, Receiver<u64>);
+type Count = (Sender<u64>, Receiver<u64>);
 
 struct Watching<'a> {
     workspace: &'a Workspace,
@@ -94,15 +98,16 @@ struct Watching<'a> {
     rehearsing: Option<&'a Rehearsing>,
     stop: Receiver<bool>,
     /// Content has changed, or somebody asks for a pass.
-    content: Events,
+    content: Count,
     /// Something below `state/` has changed.
-    state: Events,
+    state: Count,
     watches: Vec<Watch>,
     /// The marker as the last pass left it.
     marker: Option<Vec<u8>>,
     /// The stand-in's accounts are logged in once.
     is_logged_in: bool,
     told: Told,
+    events: Events,
     supervisor: Supervisor,
 }
 
@@ -142,6 +147,7 @@ impl<'a> Watching<'a> {
             marker: None,
             is_logged_in: false,
             told: Told::default(),
+            events: Events::to(arguments.events.as_ref().map(|file| workspace.root.join(file))),
             supervisor: Supervisor::of_environment(),
         }
     }
@@ -277,7 +283,11 @@ impl<'a> Watching<'a> {
         let due_at = wake_at(workspace.clock.now(), (&plan, &[]), &BTreeMap::new(), Timestamp::MAX);
         let interruption = interrupt(sender, changes, wait_between(workspace.clock.now(), due_at));
         let summary = {
-            let mut notify = |notice: crate::reconcile::execute::Notice<'_>| reporter.notice(&notice);
+            let (clock, events) = (workspace.clock.clone(), &self.events);
+            let mut notify = |notice: Notice<'_>| {
+                events.note(&notice, clock.now());
+                reporter.notice(&notice);
+            };
             let work = execute(&mut engine, &plan, &loaded.desired, until, &mut notify);
             tokio::pin!(work);
             tokio::pin!(interruption);

@@ -75,8 +75,9 @@ fn what_is_saved_is_published_however_it_is_saved() {
     let server = server();
     let project = project(&server);
     save(&project, "first");
-    let watching = Watching::start(&project, &[]);
+    let watching = Watching::start(&project, &["--events", "events.jsonl"]);
     wait_until("the first", || server.count() == 1);
+    std::fs::rename(project.path("events.jsonl"), project.path("rotated.jsonl")).expect("moved");
     save(&project, "second");
     wait_until("the second", || server.count() == 2);
     // As editors save, in a folder that is new.
@@ -100,6 +101,17 @@ fn what_is_saved_is_published_however_it_is_saved() {
     assert!(run.stderr.contains("content/fourth.yaml:"), "{}", run.stderr);
     assert_eq!(run.stderr.matches("raise `revision:`").count(), 1, "{}", run.stderr);
     assert_eq!(server.count(), 6, "{:?}", texts(&server));
+    let mut events = Vec::new();
+    for file in ["rotated.jsonl", "events.jsonl"] {
+        let text = std::fs::read_to_string(project.path(file)).expect("events");
+        events
+            .extend(text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")));
+    }
+    let published: Vec<_> = events.iter().filter(|event| event["change"] == "published").collect();
+    assert_eq!(published.len(), 6);
+    assert!(published.iter().all(|event| event["event"] == "changed" && event["state"] == "published"));
+    assert!(published.iter().all(|event| event["remote_url"].is_string() && event["at"].is_string()));
+    assert!(events.iter().all(|event| event["format_version"] == 1 && event.get("payload").is_none()));
     project.run(&["doctor"]).expect(0);
 }
 
