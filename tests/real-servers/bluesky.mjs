@@ -1,54 +1,128 @@
-// A real Bluesky server for tests/real-servers.sh, and what it says of an account in the end.
+// A real Bluesky server for bluesky.sh, and what it says of an account in the end.
 //
-//   node bluesky.mjs serve READY         starts it; writes the app password of brand.test to the file READY
-//   node bluesky.mjs check URL ID …      each post once, whole and readable by everybody
+//   node bluesky.mjs plc                 the directory of identities, in memory
+//   node bluesky.mjs pds FOLDER          the server, with its data below FOLDER; it obeys the file FOLDER/order
+//   node bluesky.mjs accounts            makes alice.test and brand.test, once the server is up
+//   node bluesky.mjs allow NAME          prints a new app password of brand.test
+//   node bluesky.mjs revoke NAME         takes it back, and the sessions that began with it
+//   node bluesky.mjs check ID …          each post once, whole and readable by everybody
+//
+// Each line of the file `order` names a request and what happens at it, once:
+//
+//   METHOD before       the server dies as it arrives
+//   METHOD after        it dies when it has done it, and is about to say so
+//   METHOD expired      its clock goes three hours ahead first: access tokens live for two
 
-import { rename, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-const [command, first, ...rest] = process.argv.slice(2);
+const plcUrl = 'http://localhost:2582';
+const url = 'http://localhost:2583';
 const collection = 'app.bsky.feed.post';
+const [command, ...rest] = process.argv.slice(2);
 
-async function serve(ready) {
-  const { TestNetworkNoAppView } = await import('@atproto/dev-env');
-  const network = await TestNetworkNoAppView.create({
-    pds: { port: 2583, hostname: 'localhost' },
-    plc: { port: 2582 },
+async function plc() {
+  const { TestPlc } = await import('@atproto/dev-env');
+  await TestPlc.create({ port: 2582 });
+}
+
+async function pds(folder) {
+  const { TestPds, mockNetworkUtilities } = await import('@atproto/dev-env');
+  mkdirSync(`${folder}/pds`, { recursive: true });
+  const pds = await TestPds.create({
+    port: 2583,
+    hostname: 'localhost',
+    didPlcUrl: plcUrl,
+    dataDirectory: `${folder}/pds`,
+    blobstoreDiskLocation: `${folder}/pds/blobs`,
+    // The same with each start: it signs for the accounts.
+    plcRotationKeyK256PrivateKeyHex: '5e'.repeat(32),
   });
-  const call = async (method, body, token) => {
-    const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
-    const reply = await fetch(`http://localhost:2583/xrpc/${method}`, {
-      method: 'POST', headers, body: JSON.stringify(body),
-    });
-    if (!reply.ok) throw new Error(`${method}: ${reply.status} ${await reply.text()}`);
-    return reply.json();
+  mockNetworkUtilities(pds);
+  const clock = { aheadMs: 0 };
+  globalThis.Date = class extends Date {
+    constructor(...parts) {
+      if (parts.length) super(...parts);
+      else super(Date.now());
+    }
+    static now() {
+      return super.now() + clock.aheadMs;
+    }
   };
-  let session;
+  pds.server.server.prependListener('request', (request, reply) => obey(`${folder}/order`, request, reply, clock));
+}
+
+function obey(file, request, reply, clock) {
+  let orders;
+  try {
+    orders = readFileSync(file, 'utf8').split('\n').filter(Boolean);
+  } catch {
+    return;
+  }
+  const [method, what] = orders[0]?.split(' ') ?? [];
+  if (!method || !request.url.includes(`.${method}`)) return;
+  const obeyed = () => writeFileSync(file, orders.slice(1).map((order) => `${order}\n`).join(''));
+  const die = () => {
+    obeyed();
+    console.log(`${method} ${what}: killed`);
+    process.kill(process.pid, 'SIGKILL');
+  };
+  if (what === 'before') die();
+  if (what === 'after') reply.writeHead = die;
+  if (what === 'expired') {
+    obeyed();
+    clock.aheadMs += 3 * 60 * 60 * 1000;
+  }
+}
+
+async function call(method, body, token) {
+  const reply = await fetch(`${url}/xrpc/com.atproto.server.${method}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+    body: JSON.stringify(body),
+  });
+  if (!reply.ok) throw new Error(`${method}: ${reply.status} ${await reply.text()}`);
+  const text = await reply.text();
+  return text && JSON.parse(text);
+}
+
+async function accounts() {
+  for (let tries = 600; !(await fetch(url).catch(() => false)); tries--) {
+    if (tries === 0) throw new Error('the server does not start');
+    await sleep(100);
+  }
   for (const name of ['alice', 'brand']) {
-    session = await call('com.atproto.server.createAccount', {
+    await call('createAccount', {
       handle: `${name}.test`, email: `${name}@example.com`, password: `${name}-main-password`,
     });
   }
-  const app = await call('com.atproto.server.createAppPassword', { name: 'gitcast' }, session.accessJwt);
-  await writeFile(`${ready}.part`, `${app.password}\n`);
-  await rename(`${ready}.part`, ready);
-  process.on('SIGTERM', async () => {
-    await network.close();
-    process.exit(0);
-  });
 }
 
-async function ask(url, method, query) {
+async function owner() {
+  const session = await call('createSession', { identifier: 'brand.test', password: 'brand-main-password' });
+  return session.accessJwt;
+}
+
+async function allow(name) {
+  console.log((await call('createAppPassword', { name }, await owner())).password);
+}
+
+async function revoke(name) {
+  await call('revokeAppPassword', { name }, await owner());
+}
+
+async function ask(method, query) {
   const reply = await fetch(`${url}/xrpc/${method}?${new URLSearchParams(query)}`);
   if (!reply.ok) throw new Error(`${method}: ${reply.status} ${await reply.text()}`);
   return reply.json();
 }
 
-async function check(url, ids) {
-  const { did } = await ask(url, 'com.atproto.identity.resolveHandle', { handle: 'brand.test' });
-  const alice = (await ask(url, 'com.atproto.identity.resolveHandle', { handle: 'alice.test' })).did;
+async function check(...ids) {
+  const { did } = await ask('com.atproto.identity.resolveHandle', { handle: 'brand.test' });
+  const alice = (await ask('com.atproto.identity.resolveHandle', { handle: 'alice.test' })).did;
   const records = [];
   for (let cursor; ; ) {
-    const page = await ask(url, 'com.atproto.repo.listRecords', {
+    const page = await ask('com.atproto.repo.listRecords', {
       repo: did, collection, limit: 100, ...(cursor && { cursor }),
     });
     records.push(...page.records);
@@ -62,7 +136,7 @@ async function check(url, ids) {
   expect(records.length === ids.length, `${records.length} records for ${ids.length} posts`);
   for (const { uri, cid } of records) {
     const rkey = uri.split('/').pop();
-    const read = await ask(url, 'com.atproto.repo.getRecord', { repo: did, collection, rkey });
+    const read = await ask('com.atproto.repo.getRecord', { repo: did, collection, rkey });
     expect(read.cid === cid && read.uri === uri, `${uri} reads differently`);
   }
   const value = (id) => of(id)[0]?.value ?? {};
@@ -97,7 +171,7 @@ async function check(url, ids) {
   expect(value('answer').reply?.root?.uri === root, 'the reply names another root');
   expect(value('answer').embed?.record?.uri === root, 'the quotation is lost');
   for (const gate of ['threadgate', 'postgate']) {
-    const gates = await ask(url, 'com.atproto.repo.listRecords', {
+    const gates = await ask('com.atproto.repo.listRecords', {
       repo: did, collection: `app.bsky.feed.${gate}`, limit: 100,
     });
     const gated = records.filter(({ value }) => value.text.startsWith('gated')).map(({ uri }) => uri);
@@ -109,4 +183,4 @@ async function check(url, ids) {
   process.exitCode = problems.length ? 1 : 0;
 }
 
-await (command === 'serve' ? serve(first) : check(first, rest));
+await { plc, pds, accounts, allow, revoke, check }[command](...rest);
