@@ -27,8 +27,13 @@ apart="unshare --net --pid --fork --kill-child"
 [ "$(id -u)" = 0 ] || apart="$apart --map-root-user"
 $apart true 2>/dev/null || none "namespaces are not to be had"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+work=$(mktemp -d) running=
+cleanup() {
+    # All that it started goes with it.
+    [ -z "$running" ] || kill -KILL "$running" 2>/dev/null && wait "$running" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
 trap 'exit 130' INT TERM
 passed='' skipped='' failed=''
 for server in $servers; do
@@ -37,11 +42,13 @@ for server in $servers; do
         printf 'skipped: %s cannot be installed, see %s:\n' "$server" "$folder/$server.log"
         tail -n 3 "$folder/$server.log"
         skipped="$skipped $server"
-    elif (cd "$work/$server" && $apart "$here/real-servers/$server.sh" run "$folder/$server" "$gitcast"); then
-        passed="$passed $server"
-    else
-        failed="$failed $server"
+        continue
     fi
+    cd "$work/$server"
+    $apart "$here/real-servers/$server.sh" run "$folder/$server" "$gitcast" &
+    running=$!
+    if wait $running; then passed="$passed $server"; else failed="$failed $server"; fi
+    running=
 done
 printf 'real servers: passed:%s; skipped:%s; failed:%s\n' "${passed:- none}" "${skipped:- none}" "${failed:- none}"
 [ -z "$failed" ] || exit 1

@@ -2,7 +2,7 @@
 //
 //   node bluesky.mjs plc                 the directory of identities, in memory
 //   node bluesky.mjs pds FOLDER          the server, with its data below FOLDER; it obeys the file FOLDER/order
-//   node bluesky.mjs accounts            makes alice.test and brand.test, once the server is up
+//   node bluesky.mjs accounts            makes alice.test and brand.test, once the servers are up
 //   node bluesky.mjs allow NAME          prints a new app password of brand.test
 //   node bluesky.mjs revoke NAME         takes it back, and the sessions that began with it
 //   node bluesky.mjs check ID …          each post once, whole and readable by everybody
@@ -87,9 +87,11 @@ async function call(method, body, token) {
 }
 
 async function accounts() {
-  for (let tries = 600; !(await fetch(url).catch(() => false)); tries--) {
-    if (tries === 0) throw new Error('the server does not start');
-    await sleep(100);
+  for (const server of [plcUrl, url]) {
+    for (let tries = 600; !(await fetch(server).catch(() => false)); tries--) {
+      if (tries === 0) throw new Error(`${server} does not start`);
+      await sleep(100);
+    }
   }
   for (const name of ['alice', 'brand']) {
     await call('createAccount', {

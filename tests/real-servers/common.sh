@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154 # here, gitcast: set by those who source it
 # What the scripts of real-servers.sh share. Sourced by them, each with two commands:
 #
 #   install                  in the server's folder: has it there afterwards, or fails
@@ -73,14 +74,14 @@ settle() {
 }
 
 # Kills gitcast at each passing of each place, until a run lives to its end, with a post of each of the kinds:
-# `manifest KIND ID` prints one without its id.
+# `begin KIND ID` says what it has to do.
 kill_gitcast() {
     for point in before-request after-answer before-commit after-commit; do
         for kind in "$@"; do
             nth=1
             while [ $nth -le 40 ]; do
                 id=$kind-$point-$nth code=0
-                post "$id" "$(manifest "$kind" "$id")"
+                begin "$kind" "$id"
                 GITCAST_CRASH_AT=$point:$nth "$gitcast" apply --auto-approve >apply.log 2>&1 || code=$?
                 runs=$((runs + 1))
                 [ $code != 0 ] || break

@@ -1,0 +1,115 @@
+// What snac.sh does at its server besides gitcast, and what the server has in the end.
+//
+//   node snac.mjs visit URL                      a browser goes there
+//   node snac.mjs log-in PAGE USER PASSWORD      fills in the page; prints the address where the browser ends
+//   node snac.mjs find ID PASSWORD               prints the address of the post
+//   node snac.mjs delete URL PASSWORD            deletes the post on the user's page
+//   node snac.mjs check PASSWORD MEDIA ID …      each post once, and whole
+//
+// PASSWORD is a file that holds it, MEDIA the folder of the files that were posted.
+
+import { readFileSync } from 'node:fs';
+
+const host = 'http://localhost:8001';
+const user = 'alice';
+const [command, ...rest] = process.argv.slice(2);
+
+const read = (file) => readFileSync(file, 'utf8').trim();
+// Without a charset: the server takes no other type of form.
+const form = (fields, headers) => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+  body: `${new URLSearchParams(fields)}`,
+  redirect: 'manual',
+});
+
+async function ask(url, options) {
+  const reply = await fetch(url, options);
+  if (reply.status >= 400) throw new Error(`${url}: ${reply.status} ${await reply.text()}`);
+  return reply;
+}
+
+async function logIn(page, login, password) {
+  const html = await (await ask(page)).text();
+  const action = html.match(/<form method="post" action="([^"]*)"/)[1];
+  const hidden = [...html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)];
+  const fields = Object.fromEntries(hidden.map(([, name, value]) => [name, value]));
+  const reply = await ask(action, form({ ...fields, login, passwd: read(password) }));
+  if (reply.status !== 303) throw new Error('the login is refused');
+  console.log(reply.headers.get('location'));
+}
+
+// The posts of everybody that the user sees: all of its own, of each visibility.
+async function statuses(password) {
+  const page = await ask(`${host}/oauth/x-snac-get-token`, form({ login: user, passwd: read(password) }));
+  const token = (await page.text()).trim();
+  const timeline = `${host}/api/v1/timelines/home?limit=10000`;
+  return (await ask(timeline, { headers: { authorization: `Bearer ${token}` } })).json();
+}
+
+const ofId = (posts, id) => posts.filter((post) => post.text.startsWith(`${id}: `));
+
+async function find(id, password) {
+  console.log(ofId(await statuses(password), id)[0].url);
+}
+
+async function remove(id, password) {
+  const authorization = `Basic ${Buffer.from(`${user}:${read(password)}`).toString('base64')}`;
+  await ask(`${host}/${user}/admin/action`, form({ id, action: 'Delete', redir: '' }, { authorization }));
+}
+
+async function check(password, media, ...ids) {
+  const posts = await statuses(password);
+  const problems = [];
+  const expect = (good, what) => good || problems.push(what);
+  for (const id of ids) expect(ofId(posts, id).length === 1, `${id} is there ${ofId(posts, id).length} times`);
+  expect(posts.length === ids.length, `${posts.length} posts instead of ${ids.length}`);
+  const post = (id) => ofId(posts, id)[0] ?? {};
+
+  const text = post('text');
+  expect(text.text === 'text: 🎉 Größe שלום e\u0301 "as is" #rust (https://a.example/é).', `the text is ${text.text}`);
+  expect(text.content?.includes('<a href="https://a.example/é"'), `the link is lost: ${text.content}`);
+  expect(text.tags?.map(({ name }) => name).join() === 'rust', 'the tag is lost');
+  expect(post('images').spoiler_text === 'Water', 'the warning is lost');
+  expect(post('private').visibility === 'private', 'a private post is public');
+  expect(post('answer').in_reply_to_id?.slice(10) === text.id?.slice(10), 'the reply answers another post');
+  expect(post('edited').text === 'edited: after é' && post('edited').edited_at, 'the edit is lost');
+
+  const expected = {
+    images: [['good.jpg', 'A "sea", é', 'image'], ['photo.png', 'A photo', 'image']],
+    other: [['rotated-exif.jpg', 'Another', 'image']],
+    video: [['good.mp4', 'A clip', 'video']],
+    thread: [['photo.png', 'A photo', 'image']],
+    edited: [['good.jpg', 'A sea', 'image']],
+  };
+  for (const { text } of posts) {
+    const [id, rest] = text.split(/: (.*)/s);
+    if (/^images-.*/.test(id)) expected[id] = [['good.jpg', 'A sea', 'image'], ['photo.png', 'A photo', 'image']];
+    if (/^thread-.*-second$/.test(id)) expected[id] = [];
+    if (/^edit-/.test(id)) expect(rest === 'edited', `${id} is not edited`);
+  }
+  for (const [id, files] of Object.entries(expected)) {
+    const attached = post(id).media_attachments ?? [];
+    expect(attached.length === files.length, `${id} has ${attached.length} media`);
+    for (const [nth, [file, alt, type]] of files.entries()) {
+      const { url, description, type: is } = attached[nth] ?? {};
+      expect(description === alt && is === type, `${id}: ${is}, ${description} instead of ${type}, ${alt}`);
+      const bytes = url && Buffer.from(await (await ask(url)).arrayBuffer());
+      expect(bytes && bytes.equals(readFileSync(`${media}/${file}`)), `${id}: another file than ${file}`);
+    }
+  }
+  // The first ten digits of an id are a time that an edit changes.
+  const chains = ids.filter((id) => id.endsWith('-second')).map((id) => id.slice(0, -7));
+  const threads = [['thread', 'thread-2', 'thread-3'], ...chains.map((id) => [id, `${id}-second`, `${id}-third`])];
+  for (const [first, second, third] of threads) {
+    for (const [parent, answer] of [[first, second], [second, third]]) {
+      const answered = post(answer).in_reply_to_id?.slice(10);
+      expect(answered && answered === post(parent).id?.slice(10), `${answer} answers another post`);
+    }
+  }
+  problems.forEach((problem) => console.error(problem));
+  console.log(`${posts.length} posts, ${problems.length} problems`);
+  process.exitCode = problems.length ? 1 : 0;
+}
+
+await { visit: ask, 'log-in': logIn, find, delete: remove, check }[command](...rest);

@@ -1,0 +1,153 @@
+#!/bin/sh
+# snac, a small server that speaks Mastodon's protocol, from Debian's package, which is unpacked and not installed.
+# Run by real-servers.sh. A few seconds to install.
+#
+# It takes every post twice that is sent twice, whatever the key: what is there once was read back before it was sent
+# again. Its way of deleting is a page, not the protocol: it must not be believed when it answers that nothing is there.
+set -eu
+here=$(realpath "$(dirname "$0")")
+. "$here/common.sh"
+
+version=2.75-2
+url=http://localhost:8001
+
+install() {
+    ! installed $version || return 0
+    rm -rf ./* && mkdir -p lists/partial cache/archives/partial
+    # From where this machine gets its own packages.
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1)
+    [ -n "$mirror" ] || return 1
+    printf 'deb [signed-by=%s] %s trixie main\n' /usr/share/keyrings/debian-archive-keyring.gpg "$mirror" >sources.list
+    # Nothing of the machine's own apt is read or changed but its keys.
+    cat >apt.conf <<CONF
+Dir::Etc::SourceList "$PWD/sources.list";
+Dir::Etc::SourceParts "-";
+Dir::State::Lists "$PWD/lists";
+Dir::Cache "$PWD/cache";
+APT::Sandbox::User "root";
+CONF
+    apt-get -c apt.conf update || return 1
+    apt-get -c apt.conf download snac2=$version || return 1
+    dpkg-deb -x snac2_*.deb . || return 1
+    rm -rf lists cache snac2_*.deb
+    ! ldd usr/bin/snac | grep 'not found' || return 1
+    printf '%s' $version >installed
+}
+
+script() { node "$here/snac.mjs" "$@"; }
+
+manifest() {
+    printf 'text: "%s: killed"\n' "$2"
+    case $1 in
+        text | edit) printf 'to: { brand: }' ;;
+        images) printf 'media: [{ file: good.jpg, alt: A sea }, { file: photo.png, alt: A photo }]\nto: { brand: }' ;;
+        thread) printf 'to: { brand: { parts: ["%s-second: killed", "%s-third: killed"] } }' "$2" "$2" ;;
+    esac
+}
+
+# Before a kill: the post is new, or it is live and has another text now.
+begin() {
+    post "$2" "$(manifest "$1" "$2")"
+    case $1 in
+        edit)
+            settle "$2"
+            printf 'id: %s\ntext: "%s: edited"\nto: { brand: }\n' "$2" "$2" >"content/$2.yaml"
+            ;;
+        thread) ids="$ids $2-second $2-third" ;;
+    esac
+}
+
+serve() {
+    printf '127.0.0.1\n8001\nlocalhost:8001\n\n\n\n' | "$folder/usr/bin/snac" init data >init-snac.log 2>&1
+    sed -i 's/"protocol": "https"/"protocol": "http"/' data/server.json
+    "$folder/usr/bin/snac" adduser data alice >adduser 2>&1 || fail "no user"
+    sed -n 's/^User password is //p' adduser >password
+    keep snac "$folder/usr/bin/snac" httpd data
+}
+
+# Logs in on a page of the server: the browser comes back by itself, or its last address is pasted.
+log_in() {
+    rm -f page && mkfifo answer
+    "$gitcast" auth login brand "$@" <answer >page 2>login.log &
+    login=$!
+    exec 3>answer
+    await test -s page
+    script log-in "$(head -n 1 page)" alice password >ended || fail "the page of the server"
+    case $1 in --paste) cat ended >&3 ;; *) script visit "$(cat ended)" || fail "the browser cannot come back" ;; esac
+    exec 3>&-
+    wait $login || fail "login"
+    rm answer
+}
+
+posts() {
+    post text 'text: "text: 🎉 Größe שלום e\u0301 \"as is\" #rust (https://a.example/é)."
+to: { brand: { language: de } }'
+    post images 'text: "images: two"
+media: [{ file: good.jpg, alt: "A \"sea\", é" }, { file: photo.png, alt: A photo }]
+to: { brand: { warning: Water } }'
+    # Another picture with a name that is taken: this server calls a file by its name alone.
+    mkdir content/other
+    cp "$media/rotated-exif.jpg" content/other/good.jpg
+    printf 'id: other\ntext: "other: a name that is taken"\nmedia: [{ file: good.jpg, alt: Another }]\nto: { brand: }\n' \
+        >content/other/other.yaml
+    ids="$ids other"
+    post video 'text: "video: one"
+media: [{ file: good.mp4, alt: A clip }]
+to: { brand: }'
+    post thread 'text: "thread: one"
+media: [{ file: photo.png, alt: A photo }]
+to: { brand: { parts: ["thread-2: Größe #two", "thread-3: three"] } }'
+    ids="$ids thread-2 thread-3"
+    post private 'text: "private: followers"
+to: { brand: { visibility: private } }'
+    post edited 'text: "edited: before"
+media: [{ file: good.jpg, alt: A sea }]
+to: { brand: }'
+    post stays 'text: "stays: cannot be deleted here"
+to: { brand: }'
+    printf 'id: gone\ntext: "gone: deleted on a page"\nto: { brand: }\n' >content/gone.yaml
+    apply || fail "the first posts"
+    root=$("$gitcast" show text --json | grep -o "$url/alice/p/[0-9.]*" | head -n 1)
+    post answer "text: \"answer: to it\"
+to: { brand: { reply: \"$root\" } }"
+    apply || fail "the reply"
+}
+
+edit() {
+    sed -i 's/before/after é/' content/edited.yaml
+    apply || fail "the edit"
+}
+
+# The server answers 404 to every deletion, also of what is there.
+delete() {
+    for id in stays gone; do printf 'state: deleted\n' >>content/$id.yaml; done
+    script delete "$(script find gone password)" password || fail "nothing to delete"
+    code=0
+    "$gitcast" apply --auto-approve --allow-delete >apply.log 2>&1 || code=$?
+    [ $code = 3 ] || fail "a deletion that the server does not do ended with $code"
+    rm content/stays.yaml content/gone.yaml
+}
+
+run() {
+    folder=$1 gitcast=$2 begun=$(date +%s)
+    new_project <<SETTINGS
+platform: mastodon
+handle: "@alice@localhost:8001"
+endpoint: $url
+SETTINGS
+    serve
+    await script visit $url/api/v1/instance
+    log_in --print-url
+    posts
+    edit
+    delete
+    "$gitcast" auth logout brand >logout.log 2>&1 || fail "logout"
+    log_in --paste --redirect-uri https://posts.example/callback
+    kill_gitcast text images thread edit
+    # shellcheck disable=SC2086 # ids are single words
+    script check password "$media" $ids || fail "what is there is not what was posted"
+    "$gitcast" doctor >doctor.log 2>&1 || fail "doctor"
+    printf 'snac %s: %s runs, %s killed, in %s s\n' $version "$runs" "$kills" $(($(date +%s) - begun))
+}
+
+"$@"
