@@ -32,10 +32,21 @@ manifest() {
         text) printf 'to: { brand: }' ;;
         images) printf 'media: [{ file: good.jpg, alt: A sea }, { file: photo.png, alt: A photo }]\nto: { brand: }' ;;
         gated) printf 'to: { brand: { replies: [mentioned, followers], quotes: false } }' ;;
+        deleted) printf 'to: { brand: { replies: [mentioned], quotes: false, parts: ["second"] } }' ;;
     esac
 }
 
-begin() { post "$2" "$(manifest "$1" "$2")"; }
+# Before a kill: the post is new, or it is live and is to be deleted.
+begin() {
+    case $1 in
+        deleted)
+            write "$2" "$(manifest "$1" "$2")"
+            settle "$2"
+            printf 'state: deleted\n' >>"content/$2.yaml"
+            ;;
+        *) post "$2" "$(manifest "$1" "$2")" ;;
+    esac
+}
 
 # What the server does at requests, each once: see bluesky.mjs.
 order() { printf '%s' "$1" | tr ',' '\n' >order; }
@@ -87,6 +98,8 @@ text putRecord after,getRecord before
 gated applyWrites before
 gated applyWrites after
 gated applyWrites after,getRecord before
+deleted deleteRecord before
+deleted deleteRecord after,deleteRecord before,deleteRecord after
 ORDERS
 }
 
@@ -116,7 +129,9 @@ refuse_large() {
     cp content/good.mp4 content/large.mp4
     printf '\000\140\000\000free' >>content/large.mp4
     truncate -s $(($(stat -c %s content/good.mp4) + 6291456)) content/large.mp4
-    printf 'id: large\ntext: "large: too"\nmedia: [{ file: large.mp4, alt: A clip }]\nto: { brand: }\n' >content/large.yaml
+    write large 'text: "large: too"
+media: [{ file: large.mp4, alt: A clip }]
+to: { brand: }'
     code=0
     apply || code=$?
     [ $code = 3 ] && grep -q 'larger than the server takes' apply.log || fail "the large file ended with $code"
@@ -141,7 +156,7 @@ SETTINGS
     "$gitcast" auth login brand <password >login.log 2>&1 || fail "login"
 
     posts
-    kill_gitcast text images gated
+    kill_gitcast text images gated deleted
     kill_server
     drop_session
     refuse_large

@@ -53,15 +53,18 @@ new_project() {
     for medium in good.jpg photo.png good.mp4; do cp "$media/$medium" content/; done
 }
 
-# A post: its id, and the rest of its manifest.
+# A manifest: its id, and the rest of it.
+write() { printf 'id: %s\n%s\n' "$1" "$2" >"content/$1.yaml"; }
+
+# One whose post is to be there in the end.
 post() {
-    printf 'id: %s\n%s\n' "$1" "$2" >"content/$1.yaml"
+    write "$@"
     ids="$ids $1"
 }
 
 apply() {
     runs=$((runs + 1))
-    "$gitcast" apply --auto-approve --max-wait 30s >apply.log 2>&1
+    "$gitcast" apply --auto-approve --allow-delete --max-wait 2m >apply.log 2>&1
 }
 
 # Runs that end with nothing left to do, five at most.
@@ -82,7 +85,7 @@ kill_gitcast() {
             while [ $nth -le 40 ]; do
                 id=$kind-$point-$nth code=0
                 begin "$kind" "$id"
-                GITCAST_CRASH_AT=$point:$nth "$gitcast" apply --auto-approve >apply.log 2>&1 || code=$?
+                GITCAST_CRASH_AT=$point:$nth "$gitcast" apply --auto-approve --allow-delete >apply.log 2>&1 || code=$?
                 runs=$((runs + 1))
                 [ $code != 0 ] || break
                 [ $code = 137 ] || fail "$id ended with $code"

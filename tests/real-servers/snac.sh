@@ -51,7 +51,8 @@ begin() {
     case $1 in
         edit)
             settle "$2"
-            printf 'id: %s\ntext: "%s: edited"\nto: { brand: }\n' "$2" "$2" >"content/$2.yaml"
+            write "$2" "text: \"$2: edited\"
+to: { brand: }"
             ;;
         thread) ids="$ids $2-second $2-third" ;;
     esac
@@ -105,7 +106,8 @@ media: [{ file: good.jpg, alt: A sea }]
 to: { brand: }'
     post stays 'text: "stays: cannot be deleted here"
 to: { brand: }'
-    printf 'id: gone\ntext: "gone: deleted on a page"\nto: { brand: }\n' >content/gone.yaml
+    write gone 'text: "gone: deleted on a page"
+to: { brand: }'
     apply || fail "the first posts"
     root=$("$gitcast" show text --json | grep -o "$url/alice/p/[0-9.]*" | head -n 1)
     post answer "text: \"answer: to it\"
@@ -123,7 +125,7 @@ delete() {
     for id in stays gone; do printf 'state: deleted\n' >>content/$id.yaml; done
     script delete "$(script find gone password)" password || fail "nothing to delete"
     code=0
-    "$gitcast" apply --auto-approve --allow-delete >apply.log 2>&1 || code=$?
+    apply || code=$?
     [ $code = 3 ] || fail "a deletion that the server does not do ended with $code"
     rm content/stays.yaml content/gone.yaml
 }
