@@ -91,15 +91,14 @@ kill_server() {
     done <<'ORDERS'
 images uploadBlob before
 images uploadBlob after
-images uploadBlob after,uploadBlob before,putRecord before
+images uploadBlob after,uploadBlob before
 text putRecord before
 text putRecord after
 text putRecord after,getRecord before
 gated applyWrites before
 gated applyWrites after
-gated applyWrites after,getRecord before
 deleted deleteRecord before
-deleted deleteRecord after,deleteRecord before,deleteRecord after
+deleted deleteRecord after
 ORDERS
 }
 
