@@ -36,6 +36,8 @@ manifest() {
     esac
 }
 
+begin_series() { :; }
+
 # Before a kill: the post is new, or it is live and is to be deleted.
 begin() {
     case $1 in

@@ -49,6 +49,7 @@ new_project() {
     printf 'version: 1\naccounts:\n  brand:\n' >content/gitcast.yaml
     sed 's/^/    /' >>content/gitcast.yaml
     "$gitcast" init >init.log 2>&1 || fail "init"
+    "$gitcast" validate >validate.log 2>&1 || fail "the settings"
     find content -name '*.yaml' ! -name gitcast.yaml -delete
     for medium in good.jpg photo.png good.mp4; do cp "$media/$medium" content/; done
 }
@@ -77,11 +78,12 @@ settle() {
 }
 
 # Kills gitcast at each passing of each place, until a run lives to its end, with a post of each of the kinds:
-# `begin KIND ID` says what it has to do.
+# `begin KIND ID` says what it has to do, after `begin_series` for each place and kind.
 kill_gitcast() {
     for point in before-request after-answer before-commit after-commit; do
         for kind in "$@"; do
             nth=1
+            begin_series
             while [ $nth -le 40 ]; do
                 id=$kind-$point-$nth code=0
                 begin "$kind" "$id"

@@ -1,20 +1,19 @@
 // What snac.sh does at its server besides gitcast, and what the server has in the end.
 //
-//   node snac.mjs visit URL                      a browser goes there
-//   node snac.mjs log-in PAGE USER PASSWORD      fills in the page; prints the address where the browser ends
-//   node snac.mjs find ID PASSWORD               prints the address of the post
-//   node snac.mjs delete URL PASSWORD            deletes the post on the user's page
-//   node snac.mjs check PASSWORD MEDIA ID …      each post once, and whole
+//   node snac.mjs visit URL              a browser goes there
+//   node snac.mjs log-in PAGE USER       fills in the page; prints the address where the browser ends
+//   node snac.mjs find ID                prints the address of the post
+//   node snac.mjs delete URL             deletes the post of `brand` on its page
+//   node snac.mjs check MEDIA ID …       each post once, and whole; MEDIA is the folder of the files that were posted
 //
-// PASSWORD is a file that holds it, MEDIA the folder of the files that were posted.
+// The file `users` has a name and a password on each line.
 
 import { readFileSync } from 'node:fs';
 
 const host = 'http://localhost:8001';
-const user = 'alice';
 const [command, ...rest] = process.argv.slice(2);
 
-const read = (file) => readFileSync(file, 'utf8').trim();
+const users = () => new Map(readFileSync('users', 'utf8').trim().split('\n').map((line) => line.split(' ')));
 // Without a charset: the server takes no other type of form.
 const form = (fields, headers) => ({
   method: 'POST',
@@ -29,37 +28,40 @@ async function ask(url, options) {
   return reply;
 }
 
-async function logIn(page, login, password) {
+async function logIn(page, user) {
   const html = await (await ask(page)).text();
   const action = html.match(/<form method="post" action="([^"]*)"/)[1];
   const hidden = [...html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)];
   const fields = Object.fromEntries(hidden.map(([, name, value]) => [name, value]));
-  const reply = await ask(action, form({ ...fields, login, passwd: read(password) }));
+  const reply = await ask(action, form({ ...fields, login: user, passwd: users().get(user) }));
   if (reply.status !== 303) throw new Error('the login is refused');
   console.log(reply.headers.get('location'));
 }
 
-// The posts of everybody that the user sees: all of its own, of each visibility.
-async function statuses(password) {
-  const page = await ask(`${host}/oauth/x-snac-get-token`, form({ login: user, passwd: read(password) }));
-  const token = (await page.text()).trim();
-  const timeline = `${host}/api/v1/timelines/home?limit=10000`;
-  return (await ask(timeline, { headers: { authorization: `Bearer ${token}` } })).json();
+// What the users see: all posts of their own, of each visibility.
+async function statuses() {
+  const posts = [];
+  for (const [login, passwd] of users()) {
+    const page = await ask(`${host}/oauth/x-snac-get-token`, form({ login, passwd }));
+    const headers = { authorization: `Bearer ${(await page.text()).trim()}` };
+    posts.push(...(await (await ask(`${host}/api/v1/timelines/home?limit=10000`, { headers })).json()));
+  }
+  return posts;
 }
 
 const ofId = (posts, id) => posts.filter((post) => post.text.startsWith(`${id}: `));
 
-async function find(id, password) {
-  console.log(ofId(await statuses(password), id)[0].url);
+async function find(id) {
+  console.log(ofId(await statuses(), id)[0].url);
 }
 
-async function remove(id, password) {
-  const authorization = `Basic ${Buffer.from(`${user}:${read(password)}`).toString('base64')}`;
-  await ask(`${host}/${user}/admin/action`, form({ id, action: 'Delete', redir: '' }, { authorization }));
+async function remove(id) {
+  const authorization = `Basic ${Buffer.from(`brand:${users().get('brand')}`).toString('base64')}`;
+  await ask(`${host}/brand/admin/action`, form({ id, action: 'Delete', redir: '' }, { authorization }));
 }
 
-async function check(password, media, ...ids) {
-  const posts = await statuses(password);
+async function check(media, ...ids) {
+  const posts = await statuses();
   const problems = [];
   const expect = (good, what) => good || problems.push(what);
   for (const id of ids) expect(ofId(posts, id).length === 1, `${id} is there ${ofId(posts, id).length} times`);

@@ -10,6 +10,7 @@ here=$(realpath "$(dirname "$0")")
 
 version=2.75-2
 url=http://localhost:8001
+accounts=0 account=brand
 
 install() {
     ! installed $version || return 0
@@ -39,10 +40,20 @@ script() { node "$here/snac.mjs" "$@"; }
 manifest() {
     printf 'text: "%s: killed"\n' "$2"
     case $1 in
-        text | edit) printf 'to: { brand: }' ;;
-        images) printf 'media: [{ file: good.jpg, alt: A sea }, { file: photo.png, alt: A photo }]\nto: { brand: }' ;;
-        thread) printf 'to: { brand: { parts: ["%s-second: killed", "%s-third: killed"] } }' "$2" "$2" ;;
+        text | edit) printf 'to: { %s: }' "$account" ;;
+        images) printf 'media: [{ file: good.jpg, alt: A sea }, { file: photo.png, alt: A photo }]\nto: { %s: }' "$account" ;;
+        thread) printf 'to: { %s: { parts: ["%s-second: killed", "%s-third: killed"] } }' "$account" "$2" "$2" ;;
     esac
+}
+
+# An account of its own for each series: gitcast keeps to the limits that Mastodon has for one, such as 30 uploads in half
+# an hour, also where a server has none.
+begin_series() {
+    accounts=$((accounts + 1)) account=user$accounts
+    add_user $account
+    sed -i "/^accounts:/a\\  $account:\\n    platform: mastodon\\n    handle: \"@$account@snac.example\"\\n    endpoint: $url" \
+        content/gitcast.yaml
+    log_in $account --print-url
 }
 
 # Before a kill: the post is new, or it is live and has another text now.
@@ -52,28 +63,34 @@ begin() {
         edit)
             settle "$2"
             write "$2" "text: \"$2: edited\"
-to: { brand: }"
+to: { $account: }"
             ;;
         thread) ids="$ids $2-second $2-third" ;;
     esac
 }
 
+add_user() {
+    "$folder/usr/bin/snac" adduser data "$1" >adduser.log 2>&1 || fail "no user $1"
+    printf '%s %s\n' "$1" "$(sed -n 's/^User password is //p' adduser.log)" >>users
+}
+
 serve() {
     printf '127.0.0.1\n8001\nlocalhost:8001\n\n\n\n' | "$folder/usr/bin/snac" init data >init-snac.log 2>&1
     sed -i 's/"protocol": "https"/"protocol": "http"/' data/server.json
-    "$folder/usr/bin/snac" adduser data alice >adduser 2>&1 || fail "no user"
-    sed -n 's/^User password is //p' adduser >password
+    add_user brand
     keep snac "$folder/usr/bin/snac" httpd data
 }
 
 # Logs in on a page of the server: the browser comes back by itself, or its last address is pasted.
 log_in() {
+    user=$1
+    shift
     rm -f page && mkfifo answer
-    "$gitcast" auth login brand "$@" <answer >page 2>login.log &
+    "$gitcast" auth login "$user" "$@" <answer >page 2>login.log &
     login=$!
     exec 3>answer
     await test -s page
-    script log-in "$(head -n 1 page)" alice password >ended || fail "the page of the server"
+    script log-in "$(head -n 1 page)" "$user" >ended || fail "the page of the server"
     case $1 in --paste) cat ended >&3 ;; *) script visit "$(cat ended)" || fail "the browser cannot come back" ;; esac
     exec 3>&-
     wait $login || fail "login"
@@ -109,7 +126,8 @@ to: { brand: }'
     write gone 'text: "gone: deleted on a page"
 to: { brand: }'
     apply || fail "the first posts"
-    root=$("$gitcast" show text --json | grep -o "$url/alice/p/[0-9.]*" | head -n 1)
+    root=$("$gitcast" show text --json | sed -n 's/.*"remote_id": *"\([0-9a-f]*\)".*/\1/p' | head -n 1)
+    [ -n "$root" ] || fail "no id"
     post answer "text: \"answer: to it\"
 to: { brand: { reply: \"$root\" } }"
     apply || fail "the reply"
@@ -123,7 +141,7 @@ edit() {
 # The server answers 404 to every deletion, also of what is there.
 delete() {
     for id in stays gone; do printf 'state: deleted\n' >>content/$id.yaml; done
-    script delete "$(script find gone password)" password || fail "nothing to delete"
+    script delete "$(script find gone)" || fail "nothing to delete"
     code=0
     apply || code=$?
     [ $code = 3 ] || fail "a deletion that the server does not do ended with $code"
@@ -134,20 +152,20 @@ run() {
     folder=$1 gitcast=$2 begun=$(date +%s)
     new_project <<SETTINGS
 platform: mastodon
-handle: "@alice@localhost:8001"
+handle: "@brand@snac.example"
 endpoint: $url
 SETTINGS
     serve
     await script visit $url/api/v1/instance
-    log_in --print-url
+    log_in brand --print-url
     posts
     edit
     delete
     "$gitcast" auth logout brand >logout.log 2>&1 || fail "logout"
-    log_in --paste --redirect-uri https://posts.example/callback
+    log_in brand --paste --redirect-uri https://posts.example/callback
     kill_gitcast text images thread edit
     # shellcheck disable=SC2086 # ids are single words
-    script check password "$media" $ids || fail "what is there is not what was posted"
+    script check "$media" $ids || fail "what is there is not what was posted"
     "$gitcast" doctor >doctor.log 2>&1 || fail "doctor"
     printf 'snac %s: %s runs, %s killed, in %s s\n' $version "$runs" "$kills" $(($(date +%s) - begun))
 }
