@@ -50,10 +50,6 @@ begin() {
     esac
 }
 
-# What the server does at requests, each once: see bluesky.mjs.
-order() { printf '%s' "$1" | tr ',' '\n' >order; }
-obeyed() { [ ! -s order ] || fail "$1: the server was not asked for $(head -n 1 order)"; }
-
 posts() {
     post text 'text: "text: 🎉 Größe שלום @alice.test #rust e\u0301 (https://a.example/é)."
 to: { brand: { langs: [en, de] } }'
@@ -82,15 +78,7 @@ to: { brand: { reply: \"$root\", quote: \"$root\" } }"
 # Kills the server as a request arrives, or when it has done what it was asked for and is about to say so. It is started
 # again with what is on its disk while gitcast goes on.
 kill_server() {
-    nth=0
-    while read -r kind orders; do
-        nth=$((nth + 1))
-        id=$kind-server-$nth
-        begin "$kind" "$id"
-        order "$orders"
-        settle "$id"
-        obeyed "$id"
-    done <<'ORDERS'
+    obey server <<'ORDERS'
 images uploadBlob before
 images uploadBlob after
 images uploadBlob after,uploadBlob before

@@ -77,6 +77,23 @@ settle() {
     done
 }
 
+# What a server does at requests, each once, separated by commas. The server's own script knows them.
+order() { printf '%s' "$1" | tr ',' '\n' >order; }
+obeyed() { [ ! -s order ] || fail "$1: the server was not asked for $(head -n 1 order)"; }
+
+# For each line of standard input, a kind and orders, a post of that kind with the server under these orders.
+obey() {
+    nth=0
+    while read -r kind orders; do
+        nth=$((nth + 1))
+        id=$kind-$1-$nth
+        begin "$kind" "$id"
+        order "$orders"
+        settle "$id"
+        obeyed "$id"
+    done
+}
+
 # Kills gitcast at each passing of each place, until a run lives to its end, with a post of each of the kinds:
 # `begin KIND ID` says what it has to do, after `begin_series` for each place and kind.
 kill_gitcast() {

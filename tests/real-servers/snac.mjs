@@ -1,14 +1,20 @@
 // What snac.sh does at its server besides gitcast, and what the server has in the end.
 //
+//   node snac.mjs between PORT           a way to the server that obeys the file `order`
 //   node snac.mjs visit URL              a browser goes there
 //   node snac.mjs log-in PAGE USER       fills in the page; prints the address where the browser ends
 //   node snac.mjs find ID                prints the address of the post
 //   node snac.mjs delete URL             deletes the post of `brand` on its page
 //   node snac.mjs check MEDIA ID …       each post once, and whole; MEDIA is the folder of the files that were posted
 //
-// The file `users` has a name and a password on each line.
+// The file `users` has a name and a password on each line. Each line of `order` names a request and what becomes of it, once:
+//
+//   METHOD PATH unsent      the connection ends before the server has seen anything of it
+//   METHOD PATH cut         the server gets a half of it
+//   METHOD PATH lost        the server does it, and its answer does not come
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 
 const host = 'http://localhost:8001';
 const [command, ...rest] = process.argv.slice(2);
@@ -21,6 +27,43 @@ const form = (fields, headers) => ({
   body: `${new URLSearchParams(fields)}`,
   redirect: 'manual',
 });
+
+// What is ordered for a request that begins like this.
+function ordered(start) {
+  let orders;
+  try {
+    orders = readFileSync('order', 'utf8').split('\n').filter(Boolean);
+  } catch {
+    return;
+  }
+  const [, request, what] = orders[0]?.match(/^(.*) (\w+)$/) ?? [];
+  if (!request || !start.toString('latin1').startsWith(request)) return;
+  writeFileSync('order', orders.slice(1).map((order) => `${order}\n`).join(''));
+  return what;
+}
+
+// Byte by byte: how the server treats its connections is seen through it. It has one request on each.
+function between(port) {
+  createServer((client) => {
+    client.on('error', () => {});
+    client.once('data', (start) => {
+      const what = ordered(start);
+      if (what === 'unsent') return client.destroy();
+      const server = connect(new URL(host).port, '127.0.0.1');
+      server.on('error', () => client.destroy());
+      if (what === 'cut') {
+        // Later than the headers, as far as there is something later.
+        const body = start.indexOf('\r\n\r\n') + 4;
+        server.end(start.subarray(0, body + Math.floor((start.length - body) / 2)));
+        return client.destroy();
+      }
+      server.write(start);
+      client.pipe(server);
+      if (what === 'lost') server.resume().on('close', () => client.destroy());
+      else server.pipe(client);
+    });
+  }).listen(Number(port), '127.0.0.1');
+}
 
 async function ask(url, options) {
   const reply = await fetch(url, options);
@@ -114,4 +157,4 @@ async function check(media, ...ids) {
   process.exitCode = problems.length ? 1 : 0;
 }
 
-await { visit: ask, 'log-in': logIn, find, delete: remove, check }[command](...rest);
+await { between, visit: ask, 'log-in': logIn, find, delete: remove, check }[command](...rest);

@@ -10,6 +10,7 @@ here=$(realpath "$(dirname "$0")")
 
 version=2.75-2
 url=http://localhost:8001
+between=http://localhost:8002
 accounts=0 account=brand
 
 install() {
@@ -134,8 +135,25 @@ to: { brand: { reply: \"$root\" } }"
 }
 
 edit() {
+    order 'PUT /api/v1/statuses lost'
     sed -i 's/before/after é/' content/edited.yaml
-    apply || fail "the edit"
+    settle edited
+    obeyed edited
+}
+
+# What goes wrong on the way. Nothing that this server says makes up for looking whether a post is there.
+lose() {
+    obey way <<'ORDERS'
+text POST /api/v1/statuses unsent
+text POST /api/v1/statuses cut
+text POST /api/v1/statuses lost
+text POST /api/v1/statuses lost,GET /api/v1/ lost
+images POST /api/v2/media cut
+images POST /api/v2/media lost
+images POST /api/v1/statuses lost
+images POST /api/v1/statuses cut
+thread POST /api/v1/statuses lost,POST /api/v1/statuses cut,POST /api/v1/statuses lost
+ORDERS
 }
 
 # The server answers 404 to every deletion, also of what is there.
@@ -153,13 +171,15 @@ run() {
     new_project <<SETTINGS
 platform: mastodon
 handle: "@brand@snac.example"
-endpoint: $url
+endpoint: $between
 SETTINGS
     serve
-    await script visit $url/api/v1/instance
+    keep between script between 8002
+    await script visit $between/api/v1/instance
     log_in brand --print-url
     posts
     edit
+    lose
     delete
     "$gitcast" auth logout brand >logout.log 2>&1 || fail "logout"
     log_in brand --paste --redirect-uri https://posts.example/callback
