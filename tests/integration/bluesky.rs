@@ -134,15 +134,16 @@ fn a_video_goes_by_way_of_the_service_and_a_card_has_a_picture() {
 
 #[test]
 fn a_video_is_a_plain_blob_where_there_is_no_service() {
-    for body in [
-        r#"{"error":"MethodNotImplemented","message":"Method Not Implemented"}"#,
-        r#"{"error":"UpstreamFailure","message":"pipethrough network error"}"#,
+    for (code, body) in [
+        (501, r#"{"error":"MethodNotImplemented","message":"Method Not Implemented"}"#),
+        (502, r#"{"error":"UpstreamFailure","message":"pipethrough network error"}"#),
+        (400, r#"{"error":"InvalidToken","message":"Token could not be verified"}"#),
     ] {
         let server = server();
         let project = project(&server);
         project.medium("good.mp4", "content/a.mp4");
         post(&project, "video", VIDEO);
-        let action = Action::Status { code: 502, body: Some(body.to_owned()) };
+        let action = Action::Status { code, body: Some(body.to_owned()) };
         server.rehearsal.faults().add(Fault::next("getUploadLimits", action));
         project.run(&APPLY).expect(0);
         assert_eq!(record(&server)["embed"]["$type"], "app.bsky.embed.video");

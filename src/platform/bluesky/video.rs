@@ -45,6 +45,8 @@ const LOOKS_MAX: u32 = 300;
 /// Who answers so has no such method.
 const NO_SERVICE: [&str; 5] =
     ["MethodNotImplemented", "XRPCNotSupported", "UpstreamFailure", "http-404", "http-501"];
+/// An account's server without it takes the ticket for a token of the account (PDS 0.5.35, tried 2026-11-26).
+const TOKEN_EXPECTED: &str = "InvalidToken";
 
 /// How the video gets there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,8 +154,11 @@ impl Bluesky {
     pub(super) async fn ask_video_limits(&self, job: &Job, session: Session<'_>) -> Result<Way, Error> {
         let operation = operation::GET_UPLOAD_LIMITS;
         let ticket = self.ticket(Purpose::Limits, session)?;
+        let has_none = |code: &str| {
+            NO_SERVICE.contains(&code) || (!self.client.has_entryway() && code == TOKEN_EXPECTED)
+        };
         let reply = match self.client.get_upload_limits(session, &ticket).await {
-            Err(error) if NO_SERVICE.contains(&error.code.as_str()) => return Ok(Way::Blob),
+            Err(error) if has_none(&error.code) => return Ok(Way::Blob),
             reply => self.admitted(reply)?,
         };
         let size = job.payload.estimate.bytes;
