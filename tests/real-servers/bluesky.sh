@@ -92,6 +92,20 @@ deleted deleteRecord after
 ORDERS
 }
 
+# A file larger than the server takes: it answers before the file is there, and hangs up.
+refuse_large() {
+    cp content/good.mp4 content/large.mp4
+    printf '\000\140\000\000free' >>content/large.mp4
+    truncate -s $(($(stat -c %s content/good.mp4) + 6291456)) content/large.mp4
+    write large 'text: "large: too"
+media: [{ file: large.mp4, alt: A clip }]
+to: { brand: }'
+    code=0
+    apply || code=$?
+    [ $code = 3 ] && grep -q 'larger than the server takes' apply.log || fail "the large file ended with $code"
+    rm content/large.yaml
+}
+
 # The server takes the access token for expired in the middle of a run. One that can be refreshed is; then the session
 # itself is gone, the run says so, and everything is there once after a new login.
 drop_session() {
@@ -111,19 +125,6 @@ drop_session() {
     script allow again >password || fail "no second app password"
     "$gitcast" auth login brand <password >login.log 2>&1 || fail "the second login"
     settle dropped
-}
-
-# A file larger than the server takes: it answers before the file is there, and hangs up.
-refuse_large() {
-    cp content/good.mp4 content/large.mp4
-    printf '\000\140\000\000free' >>content/large.mp4
-    truncate -s $(($(stat -c %s content/good.mp4) + 6291456)) content/large.mp4
-    write large 'text: "large: too"
-media: [{ file: large.mp4, alt: A clip }]
-to: { brand: }'
-    code=0
-    apply || code=$?
-    [ $code = 3 ] && grep -q 'larger than the server takes' apply.log || fail "the large file ended with $code"
 }
 
 run() {
@@ -147,8 +148,9 @@ SETTINGS
     posts
     kill_gitcast text images gated deleted
     kill_server
-    drop_session
     refuse_large
+    # Last, as the server's clock stays ahead.
+    drop_session
     # shellcheck disable=SC2086 # ids are single words
     script check $ids || fail "what is there is not what was posted"
     "$gitcast" doctor >doctor.log 2>&1 || fail "doctor"
