@@ -76,6 +76,8 @@ const FORBIDDEN_WORDS: &[&str] = &[
     concat!("crates", ".io"),
     concat!("npmjs", ".org"),
     concat!("py", "pi.org"),
+    concat!("debian", ".org"),
+    concat!("docker", ".io"),
     concat!("dos", "sier"),
 ];
 
