@@ -49,6 +49,8 @@ pub enum Action {
     Delay { ms: u64 },
     /// The effect happens; the reply is a 200 that nobody can parse.
     GarbageBody,
+    /// The effect happens; the reply's objects hold one more field each, which nobody has documented.
+    UnknownFields,
     /// The caller's access token is expired from now on, this request included.
     ExpireAccessToken,
 }

@@ -137,7 +137,11 @@ async fn perform(
                 Network::Mastodon => mastodon::expire_access_token(server, parts),
                 Network::Tiktok => tiktok::expire_access_token(server, parts),
             },
-            Action::Pass | Action::EffectThenCut | Action::EffectThenStatus { .. } | Action::GarbageBody => {}
+            Action::Pass
+            | Action::EffectThenCut
+            | Action::EffectThenStatus { .. }
+            | Action::GarbageBody
+            | Action::UnknownFields => {}
         }
     }
     let mut reply = match instead {
@@ -156,6 +160,7 @@ async fn perform(
             Action::EffectThenCut => return Err(Cut),
             Action::EffectThenStatus { code, body } => reply = fault_reply(parts, *code, body.as_deref()),
             Action::GarbageBody => reply = text(StatusCode::OK, "{\"data\":<upstream"),
+            Action::UnknownFields => reply = with_unknown_fields(reply).await,
             _ => {}
         }
         override_headers(&mut reply, fault);
@@ -171,6 +176,35 @@ fn fault_reply(parts: &Parts, code: u16, body: Option<&str>) -> Reply {
         (None, Network::Bluesky) => bluesky::error_reply(status, "InternalServerError", message),
         (None, Network::Mastodon) => mastodon::error_reply(status, message),
         (None, Network::Tiktok) => tiktok::error_reply(status, "internal_error", message),
+    }
+}
+
+/// The reply with more in it than its documentation says; one that is no JSON as it is.
+async fn with_unknown_fields(reply: Reply) -> Reply {
+    let content_type = reply.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !content_type.is_some_and(|content_type| content_type.starts_with("application/json")) {
+        return reply;
+    }
+    let (parts, body) = reply.into_parts();
+    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = match serde_json::from_slice(&bytes) {
+        Ok(value) => full(add_unknown_fields(value).to_string()),
+        Err(_) => full(bytes),
+    };
+    Response::from_parts(parts, body)
+}
+
+fn add_unknown_fields(value: Value) -> Value {
+    match value {
+        // What is called by the digest of its content is as its author wrote it (atproto.com, data model).
+        Value::Object(fields) if fields.contains_key("$type") => Value::Object(fields),
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(name, value)| (name, add_unknown_fields(value)));
+            let unknown = ("x_unknown".to_owned(), json!({ "state": "UNHEARD_OF", "items": [1, null] }));
+            Value::Object(fields.chain([unknown]).collect())
+        }
+        Value::Array(items) => items.into_iter().map(add_unknown_fields).collect(),
+        other => other,
     }
 }
 

@@ -26,6 +26,7 @@ async fn effects_happen_or_not_as_asked() {
         (Action::EffectThenCut, None, 1),
         (Action::EffectThenStatus { code: 502, body: None }, Some(502), 1),
         (Action::GarbageBody, Some(200), 1),
+        (Action::UnknownFields, Some(200), 1),
         (Action::Delay { ms: 1 }, Some(200), 1),
         (Action::ExpireAccessToken, Some(401), 0),
         (Action::Pass, Some(200), 1),
@@ -36,6 +37,17 @@ async fn effects_happen_or_not_as_asked() {
         assert_eq!(reply.map(|reply| reply.status().as_u16()), status, "{action:?}");
         assert_eq!(world.rehearsal.uploads_in_progress().len(), effects, "{action:?}");
         assert!(world.rehearsal.faults().pending().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn unknown_fields_come_beside_what_is_documented() {
+    let world = world(private()).await;
+    world.fault("inbox_init", Action::UnknownFields);
+    let reply: Value = world.try_init().await.unwrap().json().await.unwrap();
+    assert!(reply["data"]["publish_id"].is_string() && reply["error"]["code"] == "ok", "{reply}");
+    for object in [&reply, &reply["data"], &reply["error"]] {
+        assert!(object["x_unknown"].is_object(), "{reply}");
     }
 }
 
