@@ -227,11 +227,12 @@ impl Bluesky {
             let message = format!("the video service does not take the video: {}", foreign(&found.why));
             return Err(Error::new(operation, ErrorKind::Rejected, "video-failed", message));
         }
-        let looks = match &checkpoint.video {
-            Some(Way::Service { job: Some(_), looks }) => *looks,
-            _ => 0,
+        // Which job is looked at is ours to say: a reply that names none, or another one, is about the one asked for.
+        let known = match checkpoint.video.take() {
+            Some(Way::Service { job: Some(id), looks }) => (id, looks),
+            _ => (found.id, 0),
         };
-        checkpoint.video = Some(Way::Service { job: Some(found.id), looks });
+        checkpoint.video = Some(Way::Service { job: Some(known.0), looks: known.1 });
         Ok(())
     }
 

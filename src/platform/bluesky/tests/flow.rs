@@ -8,6 +8,7 @@ use crate::domain::retry::ErrorKind;
 use crate::platform::bluesky::Bluesky;
 use crate::platform::bluesky::body::Body;
 use crate::platform::bluesky::checkpoint::Checkpoint;
+use crate::platform::bluesky::client::Session;
 use crate::platform::http::Http;
 use crate::platform::testing::Answer;
 use crate::platform::{Observation, Platform, RequestLog, Sent, Staged};
@@ -245,4 +246,19 @@ async fn media_that_the_server_threw_away_are_uploaded_again() {
         scene.job.intended_at = Some(scene.job.now);
     }
     assert_eq!(scene.publish().await.expect_err("no end").kind, ErrorKind::Rejected);
+}
+
+#[tokio::test]
+async fn a_job_is_asked_for_by_the_id_that_its_upload_was_answered_with() {
+    let scene = Scene::new("id: a\ntext: x\nto:\n  sky:\n").await;
+    let video = json!({ "by": "service", "job": "ours" });
+    for status in [json!({ "jobId": "another", "state": "JOB_STATE_NEW" }), json!({ "jobId": "ours" })] {
+        scene.server.then([Answer::Json(200, json!({ "jobStatus": status }))]);
+    }
+    let mut checkpoint = Checkpoint::read(Some(&json!({ "v": 1, "video": video }))).expect("a checkpoint");
+    let session = Session { grant: &scene.grant, server: None, log: &scene.job.log };
+    for _ in 0..2 {
+        scene.sky.look_at_job(session, &mut checkpoint).await.expect("a job");
+    }
+    assert!(scene.server.seen().iter().all(|seen| seen.target.ends_with("?jobId=ours")));
 }
