@@ -147,11 +147,16 @@ impl Credentials {
     }
 
     /// The platform did not accept the access token of this generation. Refresh once; if the fresh one is turned down
-    /// too, a person must log in.
+    /// too, or there is no way to a fresh one, a person must log in.
     pub fn turned_down(&mut self) -> Option<GrantChange> {
         let generation = self.generation();
-        if self.refreshed_because.is_some() {
-            let reason = "a fresh access token was turned down".to_owned();
+        let is_last = self.grant.as_ref().is_some_and(|grant| !self.care.can_renew(grant));
+        let reason = match self.refreshed_because {
+            Some(_) => Some("a fresh access token was turned down"),
+            None if is_last => Some("the access token was turned down, and there is no refresh token"),
+            None => None,
+        };
+        if let Some(reason) = reason.map(str::to_owned) {
             self.block(reason.clone());
             return Some(GrantChange::Refused { generation, reason });
         }

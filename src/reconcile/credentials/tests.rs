@@ -192,6 +192,20 @@ fn a_network_error_ends_no_login_and_is_not_repeated_at_once() {
 }
 
 #[test]
+fn a_token_that_was_turned_down_is_the_end_where_no_other_follows() {
+    for (has_refresh, is_refused) in [(true, false), (false, true)] {
+        let care = TokenCare { model: TokenModel::Stable, window: days(1) };
+        let mut account = Account::new(care, 60 * DAY, None, has_refresh);
+        assert!(matches!(account.credentials.access(&account.vault, at(0)), Access::Ready(_)));
+        let change = account.credentials.turned_down();
+        let refused = matches!(change, Some(GrantChange::Refused { generation: 1, .. }));
+        assert_eq!(refused, is_refused, "{change:?}");
+        let access = account.credentials.access(&account.vault, at(0));
+        assert_eq!(matches!(access, Access::Blocked(_)), is_refused, "{access:?}");
+    }
+}
+
+#[test]
 fn a_refusal_does_not_count_once_somebody_else_has_a_newer_login() {
     let care = TokenCare { model: TokenModel::Rotating, window: days(1) };
     let mut account = Account::new(care, 2 * HOUR, None, true);
