@@ -6,6 +6,7 @@ mod bluesky;
 mod canary;
 mod capabilities;
 mod commands;
+mod conformance;
 mod contract;
 mod deletion;
 mod exceptions;
