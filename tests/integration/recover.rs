@@ -49,11 +49,11 @@ enum Flow {
     SkyVideo,
     /// A thread on Bluesky, which is taken away.
     SkyDelete,
-    /// A thread on Mastodon that begins with an image. Its server knows no keys.
+    /// A thread on Mastodon that begins with a video. Its server knows no keys.
     TootThread,
-    /// The same, with another text and another image.
+    /// One that begins with an image, with another text and another image.
     TootEdit,
-    /// The same, taken away.
+    /// The same one, taken away.
     TootDelete,
 }
 
@@ -79,7 +79,7 @@ impl Flow {
             Flow::SkyImages => &["uploadBlob", "applyWrites", "getRecord"],
             Flow::SkyVideo => &["getServiceAuth", "getUploadLimits", "uploadVideo", "getJobStatus"],
             Flow::SkyDelete => &["deleteRecord"],
-            Flow::TootThread => &["media_upload", "status_create", "account_statuses"],
+            Flow::TootThread => &["media_upload", "media_get", "status_create", "account_statuses"],
             Flow::TootEdit => &["media_upload", "status_edit"],
             Flow::TootDelete => &["status_delete"],
         }
@@ -127,7 +127,8 @@ impl Flow {
                 project.write("content/one.yaml", format!("state: deleted\n{thread}"))
             }
             Flow::TootThread => {
-                project.medium("good.jpg", "content/a.jpg").write("content/one.yaml", TOOT)
+                let film = TOOT.replace("a.jpg", "a.mp4");
+                project.medium("good.mp4", "content/a.mp4").write("content/one.yaml", film)
             }
             Flow::TootEdit | Flow::TootDelete => {
                 project.medium("good.jpg", "content/a.jpg").medium("photo.png", "content/b.png");
@@ -203,10 +204,12 @@ fn refusal(operation: &str) -> Action {
     Action::Status { code, body: Some(body.to_owned()) }
 }
 
+/// What tells one answer from another here: whether it took effect, and whether it says no. The many ways of saying
+/// nothing lead to the same entry in the ledger; `conformance` goes through them without a death.
 fn answers(operation: &str) -> Vec<Action> {
     let mut answers = vec![Action::CutBeforeRead, Action::EffectThenCut];
     // Questions change nothing, so that one answer is as bad as another.
-    const QUESTIONS: [&str; 7] = [
+    const QUESTIONS: [&str; 8] = [
         "status",
         "creator_info",
         "getRecord",
@@ -214,14 +217,12 @@ fn answers(operation: &str) -> Vec<Action> {
         "getUploadLimits",
         "getJobStatus",
         "account_statuses",
+        "media_get",
     ];
-    if !QUESTIONS.contains(&operation) {
-        answers.extend([
-            Action::Status { code: 500, body: None },
-            Action::EffectThenStatus { code: 502, body: None },
-            Action::GarbageBody,
-            refusal(operation),
-        ]);
+    if QUESTIONS.contains(&operation) {
+        answers.truncate(1);
+    } else {
+        answers.push(refusal(operation));
     }
     answers
 }
@@ -394,7 +395,7 @@ fn run_all(kinds: VecDeque<Kind>) -> Tally {
 #[test]
 fn wherever_the_process_dies_each_post_is_there_once() {
     let tally = run_all(kinds(&[Flow::Draft, Flow::Direct, Flow::Photos, Flow::Refresh, Flow::Renew]));
-    assert!(tally.cases > 400 && tally.held > 0 && tally.logins > 0, "{tally:?}");
+    assert!(tally.cases > 300 && tally.held > 0 && tally.logins > 0, "{tally:?}");
 }
 
 /// What a command is killed in, what it is, and what it must have led to once it was run again.
@@ -483,7 +484,7 @@ fn a_record_with_a_key_of_ours_is_never_lost_doubled_or_held() {
 #[test]
 fn a_deletion_that_died_is_finished() {
     let tally = run_all(kinds(&[Flow::SkyDelete]));
-    assert!(tally.cases > 60 && tally.killed > 40 && tally.held + tally.logins == 0, "{tally:?}");
+    assert!(tally.cases > 40 && tally.killed > 30 && tally.held + tally.logins == 0, "{tally:?}");
 }
 
 /// Without keys that count, a look decides: after a death as well as after a lost answer.
