@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gitcast::rehearsal::{Action, Fault, Outcome};
 use jiff::{SignedDuration, Timestamp};
 
-use super::rows::{Limit, Post, Row, Wait};
+use super::rows::{Answer, Limit, Post, Row, Wait};
 use super::{APPLY, APPLY_NOW, ROWS, World, each_post, each_row};
 
 /// What can become of a request, and whether it took effect.
@@ -130,11 +130,15 @@ fn a_rate_limit_lasts_as_long_as_the_platform_says() {
 
 fn limited(row: &'static Row, limit: &Limit, headers: Vec<(&'static str, String)>) -> World {
     let (kind, operation) = limit.at;
-    let (code, body) = limit.answer;
-    let world = World::with(row.post(kind), row, format!("{operation} HTTP {code} {headers:?}"));
-    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let action = Action::Status { code, body: Some(body.to_owned()) };
-    world.fault(Fault { headers, ..Fault::next(operation, action) });
+    let world = World::with(row.post(kind), row, format!("{operation} is limited {headers:?}"));
+    match limit.answer {
+        Answer::Own(arrange) => arrange(&world),
+        Answer::Given(code, body) => {
+            let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let action = Action::Status { code, body: Some(body.to_owned()) };
+            world.fault(Fault { headers, ..Fault::next(operation, action) });
+        }
+    }
     world
 }
 
@@ -142,19 +146,28 @@ fn limited(row: &'static Row, limit: &Limit, headers: Vec<(&'static str, String)
 fn kept_away(row: &'static Row, limit: &Limit) {
     const TOLD_S: u32 = 900;
     let begun = Timestamp::now();
-    let (headers, wait) = match limit.wait {
-        Wait::Told(headers) => (headers(begun, TOLD_S), SignedDuration::from_secs(i64::from(TOLD_S))),
-        Wait::Fixed(wait) => (Vec::new(), SignedDuration::try_from(wait).expect("short")),
+    let headers = match limit.wait {
+        Wait::Told(headers) => headers(begun, TOLD_S),
+        Wait::Fixed(_) | Wait::Window(_) => Vec::new(),
+    };
+    let over = |from: Timestamp| match limit.wait {
+        Wait::Told(_) => begun + SignedDuration::from_secs(i64::from(TOLD_S)),
+        Wait::Fixed(wait) => from + wait,
+        Wait::Window(window) => {
+            let past = from.as_second() % window.as_secs();
+            from + SignedDuration::from_secs(window.as_secs() - past)
+        }
     };
     let world = limited(row, limit, headers);
     world.run(&APPLY_NOW, 5);
     world.met();
+    assert_eq!(world.server.requests(limit.at.1), 1, "{}", world.what);
     let recorded = world.recorded();
     let next_at: Timestamp = recorded["next_at"].as_str().expect("a time").parse().expect("a time");
     // A second for the header's precision, and two for the jitter behind it.
     let second = SignedDuration::from_secs(1);
-    let latest = Timestamp::now() + wait + second * 2;
-    assert!((begun + wait - second..=latest).contains(&next_at), "{}: {begun} {recorded}", world.what);
+    let expected = over(begun) - second..=over(Timestamp::now()) + second * 2;
+    assert!(expected.contains(&next_at), "{}: {expected:?} {recorded}", world.what);
     let seen = world.requests();
     world.run(&APPLY_NOW, 5);
     assert_eq!(world.requests(), seen, "{}: asked although it is too soon", world.what);
@@ -170,7 +183,7 @@ fn waited_out(row: &'static Row, limit: &Limit, headers: fn(Timestamp, u32) -> V
     world.met();
     world.only();
     let requests = world.server.rehearsal.requests();
-    let refused = requests.iter().position(|request| request.outcome == Outcome::Replied(limit.answer.0));
+    let refused = requests.iter().position(|request| request.outcome == Outcome::Replied(429));
     let refused = refused.expect("the limit");
     let (first, next) = (&requests[refused], &requests[refused + 1]);
     assert_eq!((first.operation, next.operation), (limit.at.1, limit.at.1), "{}", world.what);

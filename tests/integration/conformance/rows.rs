@@ -1,10 +1,8 @@
 //! What the platforms are to the suite: one row each, and no other place that names one.
 
-use std::time::Duration;
-
 use gitcast::domain::ids::PlatformId;
 use gitcast::rehearsal::{AccountSetup, Action, Fault, MastodonSetup, Options, Replay};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::World;
 
@@ -59,16 +57,25 @@ pub(super) struct Refresh {
 pub(super) struct Limit {
     /// The kind of post, and the request.
     pub(super) at: (&'static str, &'static str),
-    pub(super) answer: (u16, &'static str),
+    pub(super) answer: Answer,
     pub(super) wait: Wait,
+}
+
+pub(super) enum Answer {
+    /// Status and body, where the stand-in's own limit cannot be set.
+    Given(u16, &'static str),
+    /// The stand-in's own, with its own headers, once it is set so.
+    Own(fn(&World)),
 }
 
 /// Where it is said how long.
 pub(super) enum Wait {
     /// In headers, for the given seconds from now.
     Told(fn(Timestamp, u32) -> Vec<(&'static str, String)>),
+    /// In the stand-in's own header: the end of a window of this length, counted from the epoch.
+    Window(SignedDuration),
     /// In the documentation of the code.
-    Fixed(Duration),
+    Fixed(SignedDuration),
 }
 
 /// The platform's own no to a medium, until it is lifted.
@@ -83,8 +90,8 @@ pub(super) static ROWS: [Row; 4] = [TIKTOK, BLUESKY, MASTODON, KEYLESS];
 
 const FILM: &str = "text: A film\nmedia:\n  - file: a.mp4\n    alt: A clip\n";
 const PICTURE: &str = "text: A picture\nmedia:\n  - file: a.jpg\n    alt: A sea\n";
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 fn status(world: &World, operation: &str, code: u16, body: &str) {
     world.fault(Fault::next(operation, Action::Status { code, body: Some(body.to_owned()) }));
@@ -126,10 +133,7 @@ const TIKTOK: Row = Row {
         Limit { at: ("photo", "content_init"), answer: TIKTOK_RATE, wait: Wait::Fixed(MINUTE) },
         Limit {
             at: ("video", "creator_info"),
-            answer: (
-                200,
-                r#"{"data":{},"error":{"code":"spam_risk_too_many_posts","message":"x","log_id":"1"}}"#,
-            ),
+            answer: Answer::Own(|world| world.account(|account| account.posts_per_day = 0)),
             wait: Wait::Fixed(DAY),
         },
     ],
@@ -161,8 +165,8 @@ const TIKTOK: Row = Row {
     thread: None,
 };
 
-const TIKTOK_RATE: (u16, &str) =
-    (429, r#"{"data":{},"error":{"code":"rate_limit_exceeded","message":"x","log_id":"1"}}"#);
+const TIKTOK_RATE: Answer =
+    Answer::Given(429, r#"{"data":{},"error":{"code":"rate_limit_exceeded","message":"x","log_id":"1"}}"#);
 
 const BLUESKY: Row = Row {
     name: "bluesky",
@@ -240,7 +244,8 @@ const BLUESKY: Row = Row {
     thread: Some(("applyWrites", 1)),
 };
 
-const BLUESKY_RATE: (u16, &str) = (429, r#"{"error":"RateLimitExceeded","message":"Rate Limit Exceeded"}"#);
+const BLUESKY_RATE: Answer =
+    Answer::Given(429, r#"{"error":"RateLimitExceeded","message":"Rate Limit Exceeded"}"#);
 
 /// In seconds of the epoch.
 fn reset_epoch(now: Timestamp, seconds: u32) -> Vec<(&'static str, String)> {
@@ -285,6 +290,11 @@ const MASTODON: Row = Row {
     limits: &[
         Limit { at: ("text", "status_create"), answer: MASTODON_RATE, wait: Wait::Told(reset_date) },
         Limit { at: ("photo", "media_upload"), answer: MASTODON_RATE, wait: Wait::Told(reset_date) },
+        Limit {
+            at: ("text", "status_create"),
+            answer: Answer::Own(|world| world.server.rehearsal.update_mastodon(|setup| setup.posts_max = 0)),
+            wait: Wait::Window(SignedDuration::from_hours(3)),
+        },
     ],
     refusals: &[
         Refusal {
@@ -313,11 +323,11 @@ const MASTODON: Row = Row {
     thread: Some(("status_create", 2)),
 };
 
-const MASTODON_RATE: (u16, &str) = (429, r#"{"error":"Too many requests"}"#);
+const MASTODON_RATE: Answer = Answer::Given(429, r#"{"error":"Too many requests"}"#);
 
 /// As a date, and no `Retry-After`.
 fn reset_date(now: Timestamp, seconds: u32) -> Vec<(&'static str, String)> {
-    let at = now + jiff::SignedDuration::from_secs(i64::from(seconds));
+    let at = now + SignedDuration::from_secs(i64::from(seconds));
     vec![("x-ratelimit-reset", at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())]
 }
 
