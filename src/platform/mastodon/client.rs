@@ -27,6 +27,7 @@ pub(super) mod operation {
     pub(in crate::platform::mastodon) const UPLOAD: &str = "media";
     pub(in crate::platform::mastodon) const MEDIA: &str = "media/state";
     pub(in crate::platform::mastodon) const LIST: &str = "accounts/statuses";
+    pub(in crate::platform::mastodon) const HOME: &str = "timelines/home";
     pub(in crate::platform::mastodon) const STATUS: &str = "statuses/get";
     pub(in crate::platform::mastodon) const SOURCE: &str = "statuses/source";
     pub(in crate::platform::mastodon) const POST: &str = "statuses";
@@ -160,6 +161,14 @@ impl Client {
         let mut query = vec![("limit", PAGE_MAX), ("exclude_reblogs", "true")];
         query.extend(max_id.map(|id| ("max_id", id)));
         self.ask(Some(&session.grant.access), session.log, operation::LIST, path, &query).await
+    }
+
+    /// What the account sees, its own posts included, newest first; what was before `max_id`.
+    pub(super) async fn home(&self, session: Session<'_>, max_id: Option<&str>) -> Result<Value, Error> {
+        let path: Path<'_> = &["api", "v1", "timelines", "home"];
+        let mut query = vec![("limit", PAGE_MAX)];
+        query.extend(max_id.map(|id| ("max_id", id)));
+        self.ask(Some(&session.grant.access), session.log, operation::HOME, path, &query).await
     }
 
     pub(super) async fn status(&self, session: Session<'_>, id: &str) -> Result<Value, Error> {

@@ -51,6 +51,7 @@ pub(super) const RATES: &[RateLimit] = &[
             operation::VERIFY,
             operation::INSTANCE,
             operation::LIST,
+            operation::HOME,
             operation::STATUS,
             operation::UPLOAD,
             operation::MEDIA,
@@ -64,6 +65,10 @@ pub(super) const RATES: &[RateLimit] = &[
     },
     RateLimit { operations: &[operation::UPLOAD], max: 30, window: MINUTE.saturating_mul(30) },
     RateLimit { operations: &[operation::DELETE], max: 30, window: MINUTE.saturating_mul(30) },
-    RateLimit { operations: &[operation::LIST], max: 300, window: MINUTE.saturating_mul(15) },
+    RateLimit {
+        operations: &[operation::LIST, operation::HOME],
+        max: 300,
+        window: MINUTE.saturating_mul(15),
+    },
     RateLimit { operations: &[operation::POST], max: 300, window: HOUR.saturating_mul(3) },
 ];

@@ -39,11 +39,21 @@ const PAGE_POSTS_MAX: usize = 400;
 /// Texts that are asked for in one look.
 const SOURCES_MAX: usize = 5;
 
+/// Where posts are looked for.
+#[derive(Clone, Copy)]
+enum Feed {
+    /// The account's own list.
+    Own,
+    Home,
+}
+
 /// What the list shows.
 struct Listed {
     statuses: Vec<Status>,
     /// Whether it reaches back as far as was asked for, or is all that there is.
     is_whole: bool,
+    /// Whether the server sent the same page again.
+    is_stuck: bool,
 }
 
 /// What speaks for it that a list without the post is one of an account without the post.
@@ -233,7 +243,8 @@ impl Mastodon {
         server.and_then(|server| server.software.as_deref()).is_some_and(is_mastodon)
     }
 
-    /// The account's own posts since then, newest first.
+    /// The account's own posts since then, newest first. A server that does not turn the pages of the account's list may
+    /// turn those of its home timeline.
     async fn listed(
         &self,
         session: Session<'_>,
@@ -248,25 +259,59 @@ impl Mastodon {
                 "the account's id is not known",
             )
         })?;
-        let mut statuses: Vec<Status> = Vec::new();
-        let mut max_id: Option<String> = None;
-        for _ in 0..LIST_PAGES_MAX {
-            let page = self.client.list(session, account, max_id.as_deref()).await?;
-            let page = read_page(&page)?;
-            let oldest = page.last().map(|status| status.id.clone());
-            let is_known = |status: &Status| statuses.iter().any(|known| known.id == status.id);
-            // A server that does not turn the page sends the same again.
-            let fresh: Vec<Status> = page.into_iter().filter(|status| !is_known(status)).collect();
-            let is_end = fresh.is_empty();
-            let is_old = |status: &Status| status.created_at.is_some_and(|at| at < since);
-            let reaches_back = fresh.last().is_some_and(is_old);
-            statuses.extend(fresh.into_iter().filter(|status| !status.is_reblog && !is_old(status)));
-            if is_end || reaches_back {
-                return Ok(Listed { statuses, is_whole: true });
-            }
-            max_id = oldest;
+        let mut own = self.pages(session, (Feed::Own, account), since).await?;
+        if !own.is_stuck {
+            return Ok(own);
         }
-        Ok(Listed { statuses, is_whole: false })
+        let home = self.pages(session, (Feed::Home, account), since).await?;
+        let is_known = |status: &Status| own.statuses.iter().any(|known| known.id == status.id);
+        let others: Vec<Status> = home.statuses.into_iter().filter(|status| !is_known(status)).collect();
+        own.statuses.extend(others);
+        Ok(Listed { is_whole: home.is_whole, ..own })
+    }
+
+    /// A list is whole if it reaches back, or has an end: a page without posts. That a page comes again says nothing.
+    async fn pages(
+        &self,
+        session: Session<'_>,
+        (feed, account): (Feed, &str),
+        since: Timestamp,
+    ) -> Result<Listed, Error> {
+        let mut listed = Listed { statuses: Vec::new(), is_whole: false, is_stuck: false };
+        let (mut seen, mut max_id): (Vec<String>, Option<String>) = (Vec::new(), None);
+        for _ in 0..LIST_PAGES_MAX {
+            let page = match feed {
+                Feed::Own => self.client.list(session, account, max_id.as_deref()).await?,
+                Feed::Home => self.client.home(session, max_id.as_deref()).await?,
+            };
+            let page = read_page(&page)?;
+            let Some(oldest) = page.last().map(|status| status.id.clone()) else {
+                return Ok(Listed { is_whole: true, ..listed });
+            };
+            // A server that does not turn the page sends the same again.
+            let fresh: Vec<Status> = page.into_iter().filter(|status| !seen.contains(&status.id)).collect();
+            if fresh.is_empty() {
+                return Ok(Listed { is_stuck: true, ..listed });
+            }
+            seen.extend(fresh.iter().map(|status| status.id.clone()));
+            let is_old = |status: &Status| status.created_at.is_some_and(|at| at < since);
+            let is_own = |status: &Status| match feed {
+                Feed::Own => true,
+                Feed::Home => status.account.as_deref() == Some(account),
+            };
+            // Newer ones come before it. Others' posts bear the time at which they were made and not that at which they
+            // arrived, what is passed on that of its original, and what was edited may come anew.
+            let is_mark = |status: &Status| is_own(status) && is_old(status) && !status.is_edited;
+            let reaches_back = fresh.iter().any(|status| is_mark(status) && !status.is_reblog);
+            let new =
+                fresh.into_iter().filter(|status| !status.is_reblog && !is_old(status) && is_own(status));
+            listed.statuses.extend(new);
+            if reaches_back {
+                return Ok(Listed { is_whole: true, ..listed });
+            }
+            max_id = Some(oldest);
+        }
+        Ok(listed)
     }
 
     /// Refuses a post that is there already, among the newest of the account, and belongs to no publication: whoever

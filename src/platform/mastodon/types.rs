@@ -93,6 +93,8 @@ pub(super) fn id(operation: &'static str, effect: Effect, reply: &Value) -> Resu
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Status {
     pub(super) id: String,
+    /// Whose it is.
+    pub(super) account: Option<String>,
     pub(super) url: Option<String>,
     pub(super) created_at: Option<Timestamp>,
     pub(super) reply_to: Option<String>,
@@ -105,6 +107,8 @@ pub(super) struct Status {
     /// Ids of its media.
     pub(super) media: Vec<String>,
     pub(super) application: Option<String>,
+    /// Whether it has changed since it was made.
+    pub(super) is_edited: bool,
     /// Whether it is only passed on.
     pub(super) is_reblog: bool,
     pub(super) poll_ends_at: Option<Timestamp>,
@@ -121,6 +125,7 @@ impl Status {
         let media = value["media_attachments"].as_array().map_or(&[][..], Vec::as_slice);
         Some(Status {
             id: id_of(value, "id")?,
+            account: id_of(&value["account"], "id"),
             url: address("url").or_else(|| address("uri")),
             created_at: time(&value["created_at"]),
             reply_to: id_of(value, "in_reply_to_id"),
@@ -130,6 +135,7 @@ impl Status {
             source: value["text"].as_str().map(str::to_owned),
             media: media.iter().map(|medium| text(&medium["id"])).collect(),
             application: value["application"]["name"].as_str().map(str::to_owned),
+            is_edited: !value["edited_at"].is_null(),
             is_reblog: value["reblog"].is_object(),
             poll_ends_at: time(&value["poll"]["expires_at"]),
         })

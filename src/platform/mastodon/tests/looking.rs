@@ -156,13 +156,52 @@ async fn absent_needs_a_list_that_would_show_it_and_a_while() {
     let scene = unanswered(TEXT, &[], None).await;
     let answers = || vec![list(vec![status("9", "<i>what</i>"), old()]), refused(404, "no source")];
     assert_eq!(after_the_grace(&scene, answers).await, "not-readable");
-    // A page that is full of new posts says nothing about what is behind it, and a page that never turns is the end.
+    // A page that is full of new posts says nothing about what is behind it.
     let scene = unanswered(TEXT, &[], None).await;
     let page = |n: u32| list(vec![with(status(&n.to_string(), "other"), json!({ "text": "other" }))]);
     let turning = || (0..5).map(page).collect::<Vec<_>>();
     assert_eq!(after_the_grace(&scene, turning).await, "too-many");
+}
+
+/// A page that comes again is no end: what is behind it was not shown.
+#[tokio::test]
+async fn where_the_list_is_cut_the_home_timeline_tells_if_it_goes_on() {
+    let own = |status: Value| with(status, json!({ "account": { "id": OWNER } }));
+    let other = |n: u32| with(status(&n.to_string(), "other"), json!({ "text": "other" }));
+    let edited = || with(old(), json!({ "edited_at": "2026-11-22T10:00:02Z" }));
+    let page = || list(vec![own(other(1))]);
+    let home = |statuses: Vec<Value>| vec![page(), page(), list(statuses)];
+    let then = |mut answers: Vec<Answer>, more: Vec<Answer>| {
+        answers.extend(more);
+        answers
+    };
+    for (what, answers, expected) in [
+        ("it reaches back", home(vec![other(2), own(old())]), "absent"),
+        ("it has an end", then(home(vec![own(other(1))]), vec![list(vec![])]), "absent"),
+        ("it is cut as well", then(home(vec![other(2)]), vec![list(vec![other(2)])]), "too-many"),
+        (
+            "others' posts are older than they look",
+            then(home(vec![old()]), vec![list(vec![old()])]),
+            "too-many",
+        ),
+        (
+            "an edited post comes anew",
+            then(home(vec![own(edited())]), vec![list(vec![own(edited())])]),
+            "too-many",
+        ),
+    ] {
+        let scene = unanswered(TEXT, &[], None).await;
+        assert_eq!(after_the_grace(&scene, || answers.clone()).await, expected, "{what}");
+    }
     let scene = unanswered(TEXT, &[], None).await;
-    assert_eq!(after_the_grace(&scene, || vec![page(1), page(1)]).await, "absent");
+    assert_eq!(look(&scene, home(vec![own(status("9", SHOWN)), own(old())])).await, "published 9");
+    // Somebody else's with the same words is not it.
+    let scene = unanswered(TEXT, &[], None).await;
+    assert_eq!(look(&scene, home(vec![status("9", SHOWN), own(old())])).await, "unknown");
+    // An edited post does not show that the account's own list reaches back.
+    let scene = unanswered(TEXT, &[], None).await;
+    let answers = || then(vec![list(vec![own(edited())]); 2], vec![list(vec![other(2)]); 2]);
+    assert_eq!(after_the_grace(&scene, answers).await, "too-many");
 }
 
 #[tokio::test]
