@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::log;
 use super::text;
 use super::ui::Palette;
-use crate::domain::commit::{Commit, Standing};
-use crate::domain::event::{Entry, Request};
+use crate::domain::event::Entry;
 use crate::domain::history::{Attempt, History, Step, histories};
 use crate::domain::publication::{Change, Remote};
+use crate::domain::telling;
 
 /// What is known of a post, as text. At most `attempts_max` attempts on each account, the latest.
 pub(super) fn describe(entries: &[Entry], attempts_max: usize, palette: Palette, zone: &TimeZone) -> String {
@@ -42,7 +42,7 @@ impl Teller<'_> {
         if let Some((entry, Change::Started { path, commit, revision, digest, .. })) = attempt.start() {
             out +=
                 &format!("  attempt {}, revision {revision}, content {}\n", attempt.number, digest.short());
-            out += &fact("manifest", &manifest(path, commit.as_ref()));
+            out += &fact("manifest", &telling::manifest(path, commit.as_ref()));
             if let Some(commit) = commit {
                 out += &fact("commit", &format!("{} by {}", quoted(&commit.subject), commit.author));
             }
@@ -50,11 +50,8 @@ impl Teller<'_> {
         } else {
             out += "  without an attempt\n";
         }
-        let mut steps = attempt.steps.as_slice();
-        while let Some(first) = steps.first() {
-            let alike = steps.iter().take_while(|step| is_alike(first, step)).count().max(1);
-            out += &self.steps(&steps[..alike], begun_by);
-            steps = &steps[alike..];
+        for steps in attempt.alike() {
+            out += &self.steps(steps, begun_by);
         }
         if let Some(live) = attempt.remote().and_then(shown) {
             out += &fact("live", live);
@@ -66,14 +63,18 @@ impl Teller<'_> {
     fn steps(&self, steps: &[Step], begun_by: Option<&str>) -> String {
         let Some(first) = steps.first() else { return String::new() };
         let requests = match steps.len() {
-            1 => first.requests.iter().map(|(entry, request)| self.line(entry, &one(request))).collect(),
+            1 => first
+                .requests
+                .iter()
+                .map(|(entry, request)| self.line(entry, &telling::request(request)))
+                .collect(),
             _ => self.many(steps),
         };
         let Some((entry, change)) = steps.last().and_then(|step| step.change) else { return requests };
         let times = if steps.len() > 1 { format!(", {} times", steps.len()) } else { String::new() };
         let actor = Some(entry.actor.as_str()).filter(|actor| Some(*actor) != begun_by);
         let actor = actor.map(|actor| format!(" [{actor}]")).unwrap_or_default();
-        requests + &self.line(entry, &format!("{}{times}{actor}", change_of(change)))
+        requests + &self.line(entry, &format!("{}{times}{actor}", telling::step(change)))
     }
 
     fn many(&self, steps: &[Step]) -> String {
@@ -87,8 +88,12 @@ impl Teller<'_> {
             [Some(first), Some(last)] => format!(" (log ids {first} to {last})"),
             _ => String::new(),
         };
-        let what =
-            format!("{} → {}, {} times, {millis} ms{ids}", first.operation, answer(first), requests.len());
+        let what = format!(
+            "{} → {}, {} times, {millis} ms{ids}",
+            first.operation,
+            telling::answer(first),
+            requests.len()
+        );
         self.line(entry, &what)
     }
 
@@ -96,19 +101,6 @@ impl Teller<'_> {
         let at = format!("{:>9} {}", entry.seq, moment(entry.at, self.zone));
         format!("{}  {}\n", self.palette.faint(&at), text::one_line(what, 500))
     }
-}
-
-/// One chunk or one look after another: the same single request, well answered, and the same change.
-fn is_alike(a: &Step, b: &Step) -> bool {
-    let of = |step: &Step| match (step.requests.as_slice(), step.change) {
-        ([(_, request)], Some((entry, change @ (Change::Stepped { .. } | Change::Accepted { .. }))))
-            if request.error.is_none() =>
-        {
-            Some((request.operation.clone(), request.status, change.name(), entry.actor.clone()))
-        }
-        _ => None,
-    };
-    of(a).is_some_and(|first| Some(first) == of(b))
 }
 
 fn fact(label: &str, value: &str) -> String {
@@ -119,46 +111,12 @@ fn moment(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-fn manifest(path: &str, commit: Option<&Commit>) -> String {
-    let Some(commit) = commit else { return path.to_owned() };
-    match commit.manifest {
-        Standing::Committed => format!("{path}, as committed in {}", commit.id),
-        Standing::Changed => format!("{path}, changed since {}", commit.id),
-        Standing::Untracked => format!("{path}, not in {}", commit.id),
-    }
-}
-
 fn quoted(subject: &str) -> String {
     format!("\"{subject}\"")
 }
 
 fn shown(remote: &Remote) -> Option<&str> {
     remote.url.as_deref().or(remote.id.as_deref())
-}
-
-fn one(request: &Request) -> String {
-    let log_id = request.log_id.as_deref().map(|id| format!(" (log id {id})")).unwrap_or_default();
-    format!("{} → {}, {} ms{log_id}", request.operation, answer(request), request.millis)
-}
-
-fn answer(request: &Request) -> String {
-    let status = request.status.map_or("no answer".to_owned(), |status| status.to_string());
-    request.code.as_deref().map_or(status.clone(), |code| format!("{status} {code}"))
-}
-
-fn change_of(change: &Change) -> String {
-    match change {
-        Change::Started { payload, .. } => format!("started: {}", payload.what),
-        Change::Stepped { .. } => "stepped".to_owned(),
-        Change::Staged { .. } => "staged: all is in place".to_owned(),
-        Change::Intended { .. } => {
-            "intended: the next request may make it public, and is sent once".to_owned()
-        }
-        Change::Advanced { .. } => "advanced: one part is live, the next one follows".to_owned(),
-        Change::Accepted { .. } => "accepted: the platform works on it".to_owned(),
-        Change::Delivered { .. } => "delivered to the creator's inbox".to_owned(),
-        other => log::publication(other),
-    }
 }
 
 /// What is known of a post, as scripts see it.

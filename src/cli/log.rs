@@ -13,9 +13,9 @@ use super::plan::{FORMAT_VERSION, zone};
 use super::text;
 use super::ui::{self, Palette};
 use super::workspace::{Book, Workspace};
-use crate::domain::event::{Entry, Event, GrantChange};
+use crate::domain::event::{Entry, Event};
 use crate::domain::ids::{PostId, hex};
-use crate::domain::publication::Change;
+use crate::domain::telling;
 use crate::ledger::Ledger;
 
 /// Entries shown unless told otherwise.
@@ -128,100 +128,8 @@ pub(super) fn document(entry: &Entry) -> serde_json::Value {
 /// An entry for people.
 pub(super) fn line(entry: &Entry, palette: Palette, zone: &TimeZone) -> String {
     let at = entry.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let (subject, what) = match &entry.event {
-        Event::Created { lineage } => ("ledger".to_owned(), format!("created, lineage {lineage}")),
-        Event::Publication { post, account, change } => (format!("{post} → {account}"), publication(change)),
-        Event::Grant { account, change } => (account.to_string(), grant(change)),
-        Event::Recipients(list) => {
-            let names: Vec<_> = list.recipients.iter().map(|r| r.name.as_str()).collect();
-            let what = format!("with data key {} they open for {}", list.epoch, names.join(", "));
-            ("logins".to_owned(), what)
-        }
-        Event::Paused { scope, why, until } => {
-            let until =
-                until.map_or("until resumed".to_owned(), |at| format!("until {}", ui::time(at, zone)));
-            (scope.to_string(), because(format!("paused {until}"), why))
-        }
-        Event::Resumed { scope, why } => (scope.to_string(), because("resumed".to_owned(), why)),
-        Event::Decided { post, place, moot, .. } => {
-            let subject = post.as_ref().map_or("decision".to_owned(), ToString::to_string);
-            let how =
-                moot.as_ref().map_or("was carried out".to_owned(), |why| format!("came to nothing: {why}"));
-            (subject, format!("the decision at {place} {how}"))
-        }
-        Event::Request { account, post, request } => {
-            let subject = post.as_ref().map_or(account.to_string(), |post| format!("{post} → {account}"));
-            let status = request.status.map_or("no answer".to_owned(), |status| status.to_string());
-            let code = request.code.as_deref().map(|code| format!(" {code}")).unwrap_or_default();
-            let log_id = request.log_id.as_deref().map(|id| format!(" (log id {id})")).unwrap_or_default();
-            (subject, format!("{} → {status}{code}, {} ms{log_id}", request.operation, request.millis))
-        }
-    };
+    let (subject, what) = telling::event(&entry.event, zone);
     let faint = palette.faint(&format!("{:>5} {at}", entry.seq));
     let actor = palette.faint(&format!("[{}]", text::one_line(&entry.actor, 100)));
     format!("{faint}  {subject}: {} {actor}\n", text::one_line(&what, 500))
-}
-
-fn because(what: String, why: &str) -> String {
-    if why.is_empty() { what } else { format!("{what}: {why}") }
-}
-
-pub(super) fn publication(change: &Change) -> String {
-    match change {
-        Change::Started { digest, revision, path, payload, .. } => {
-            format!("started from {path}, revision {revision}, {} ({})", digest.short(), payload.what)
-        }
-        Change::EditStarted { digest, path, payload, .. } => {
-            format!("editing, from {path}, {} ({})", digest.short(), payload.what)
-        }
-        Change::DeleteStarted { path, .. } => format!("deleting, as {path} says"),
-        Change::Published { remote, .. }
-        | Change::Looked { remote, .. }
-        | Change::Advanced { remote, .. }
-        | Change::Edited { remote, .. } => {
-            let url = remote.url.as_deref().or(remote.id.as_deref()).unwrap_or("without a public link");
-            format!("{} {url}", change.name())
-        }
-        Change::Adopted { remote, reason, .. } => {
-            let live = remote.url.as_deref().or(remote.id.as_deref()).unwrap_or("a live post");
-            format!("adopted {live}: {} ({})", reason.message, reason.code)
-        }
-        Change::Refused { reason }
-        | Change::Unanswered { reason, .. }
-        | Change::Absent { reason, .. }
-        | Change::Held { reason }
-        | Change::TurnedDown { reason }
-        | Change::Delayed { reason, .. }
-        | Change::Superseded { reason }
-        | Change::Retried { reason }
-        | Change::Forgotten { reason, .. }
-        | Change::Settled { reason, .. } => {
-            format!("{}: {} ({})", change.name(), reason.message, reason.code)
-        }
-        Change::Stepped { .. }
-        | Change::Staged { .. }
-        | Change::Intended { .. }
-        | Change::Accepted { .. }
-        | Change::Deleted
-        | Change::Delivered { .. } => change.name().to_owned(),
-    }
-}
-
-fn grant(change: &GrantChange) -> String {
-    match change {
-        GrantChange::Stored { generation, how, expires_at, .. } => {
-            format!("login stored by {how}, generation {generation}, access until {expires_at}")
-        }
-        GrantChange::Resealed { generation, .. } => format!("login sealed anew, generation {generation}"),
-        GrantChange::Presented { generation } => format!("refreshing the login, generation {generation}"),
-        GrantChange::Refused { generation, reason } => {
-            format!("login refused, generation {generation}: {reason}")
-        }
-        GrantChange::LoggedOut { generation, at_platform: true } => {
-            format!("logged out, generation {generation}")
-        }
-        GrantChange::LoggedOut { generation, at_platform: false } => {
-            format!("login forgotten here only, generation {generation}")
-        }
-    }
 }

@@ -12,6 +12,7 @@ use crate::domain::ids::PostId;
 use crate::domain::pause::pause_of;
 use crate::domain::plan::{Action, Planned};
 use crate::domain::publication::{Publication, State};
+use crate::domain::telling;
 use crate::ledger::Ledger;
 use crate::reconcile::desired::Loaded;
 
@@ -105,22 +106,8 @@ fn planned(change: &Planned, zone: &jiff::tz::TimeZone) -> Vec<(&'static str, St
         ("content", format!("{}, revision {}", change.digest, change.revision)),
         ("why", format!("{} ({})", change.message, change.reason)),
     ];
-    facts.push(("next", upcoming(change, zone)));
+    facts.push(("next", telling::next(None, change, zone)));
     facts
-}
-
-/// What the next run does about it, by the plan.
-fn upcoming(change: &Planned, zone: &jiff::tz::TimeZone) -> String {
-    match (change.action, change.next_at) {
-        (Action::Edit, _) => "it is edited in the next run".to_owned(),
-        (Action::Delete, _) => "it is deleted in the next run".to_owned(),
-        (Action::Wait, Some(at)) => {
-            format!("it is published by the first run from {} on", ui::time(at, zone))
-        }
-        (action, _) if action.acts() => "it is published in the next run".to_owned(),
-        (Action::Refuse, _) => "nothing, until the gate is opened".to_owned(),
-        _ => "nothing".to_owned(),
-    }
 }
 
 fn facts(p: &Publication, change: &Planned, zone: &jiff::tz::TimeZone) -> Vec<(&'static str, String)> {
@@ -136,32 +123,6 @@ fn facts(p: &Publication, change: &Planned, zone: &jiff::tz::TimeZone) -> Vec<(&
     if matches!(change.action, Action::Diverged | Action::Undeletable | Action::Orphaned) {
         facts.push(("change", format!("{} ({})", change.message, change.reason)));
     }
-    facts.push(("next", next(p, change, zone)));
+    facts.push(("next", telling::next(Some(p), change, zone)));
     facts
-}
-
-fn next(p: &Publication, change: &Planned, zone: &jiff::tz::TimeZone) -> String {
-    let at = p.next_at.map_or("in the next run".to_owned(), |at| format!("at {}", ui::time(at, zone)));
-    match p.state {
-        _ if change.action.acts() && change.action != Action::Continue => upcoming(change, zone),
-        _ if matches!(change.action, Action::Wait | Action::Refuse) => upcoming(change, zone),
-        State::Planned => "nothing: its manifest does not want it any more".to_owned(),
-        State::Staging | State::Staged => format!("it goes on {at}"),
-        State::Partial if change.action == Action::Continue => format!("its next part is published {at}"),
-        State::Partial => "nothing: the rest of it waits for its manifest".to_owned(),
-        State::Editing => format!("its edit goes on {at}"),
-        State::Deleting => format!("its deletion goes on {at}"),
-        State::Published if change.action == Action::Failed => {
-            "nothing, until its manifest changes or `gitcast retry` is run".to_owned()
-        }
-        State::Publishing | State::Unresolved => format!("the platform is asked what became of it {at}"),
-        State::Accepted => format!("the platform is asked whether it is done {at}"),
-        State::Published if p.next_at.is_some() => format!("nothing; its public link is looked for {at}"),
-        State::Delivered if p.next_at.is_some() => {
-            format!("its owner finishes it in the app; whether it was published is looked for {at}")
-        }
-        State::Published | State::Delivered | State::Deleted => "nothing".to_owned(),
-        State::Failed => "nothing, until its manifest changes or `gitcast retry` is run".to_owned(),
-        State::Held => "a person decides:".to_owned(),
-    }
 }

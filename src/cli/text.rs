@@ -10,6 +10,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::domain::unseen::is_hidden;
+
 /// Text for a terminal or a log, with its lines and tabs kept.
 ///
 /// Besides characters that are not seen, this breaks what CI systems read as a command in a job's output:
@@ -155,10 +157,9 @@ impl<'a> Escapes<'a> {
         let next = self.chars.peek().map_or('\n', |(_, next)| *next);
         match c {
             '\n' | '\t' => false,
-            '\u{200c}' | '\u{200d}' => !(joins(self.previous) && joins(next)),
             ':' => self.blank && next == ':',
             '#' => self.previous == '#' && names_a_command(&self.text[at + 1..]),
-            c => is_unseen(c),
+            c => is_hidden(self.previous, c, next),
         }
     }
 }
@@ -182,23 +183,6 @@ impl Iterator for Escapes<'_> {
 /// Whether `##` before this text makes a command of it: `[`, `vso[`, `teamcity[`.
 fn names_a_command(rest: &str) -> bool {
     rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).starts_with('[')
-}
-
-/// Joiners are needed inside emoji and in some scripts; beside ASCII, or beside another unseen character, they only hide.
-fn joins(neighbour: char) -> bool {
-    !neighbour.is_ascii() && !is_unseen(neighbour) && !neighbour.is_whitespace()
-}
-
-/// Characters that change what is seen without being seen: controls, separators of lines, directions, and the
-/// zero-width ones. (Unicode 17, categories Cc, Zl, Zp and the default-ignorable ones, variation selectors excepted:
-/// emoji need them.)
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{Color, LogFormat, text};
 use crate::domain::ids::{AccountName, PostId};
 use crate::domain::publication::{Change, Publication, State};
+pub(super) use crate::domain::telling::{bytes, time};
 use crate::platform::Progress;
 use crate::reconcile::execute::Notice;
 
@@ -95,31 +95,6 @@ pub(super) fn print_json(document: &impl serde::Serialize) {
 pub(super) fn tell(line: &str) {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "{line}");
-}
-
-/// An instant in the project's zone, to the minute.
-pub(super) fn time(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
-}
-
-/// Bytes for people, decimal as platforms and disks count.
-pub(super) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut unit = 0;
-    let mut divisor = 1u64;
-    while count / divisor >= 1000 && unit + 1 < UNITS.len() {
-        divisor *= 1000;
-        unit += 1;
-    }
-    if unit == 0 {
-        return format!("{count} B");
-    }
-    let tenths = count.saturating_mul(10) / divisor;
-    if tenths >= 100 || tenths.is_multiple_of(10) {
-        format!("{} {}", tenths / 10, UNITS[unit])
-    } else {
-        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-    }
 }
 
 /// Shows a run as it goes: bars on a terminal, a line for each change elsewhere.
@@ -260,26 +235,6 @@ impl Drop for Reporter {
         for upload in self.uploads.values() {
             upload.ticker.abort();
             upload.bar.finish_and_clear();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_read_as_people_write_them() {
-        for (count, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_000, "1 kB"),
-            (1_500, "1.5 kB"),
-            (158_008_374, "158 MB"),
-            (4_294_967_296, "4.2 GB"),
-            (u64::MAX, "1844674 TB"),
-        ] {
-            assert_eq!(bytes(count), text);
         }
     }
 }

@@ -84,6 +84,11 @@ impl<'a> History<'a> {
 }
 
 impl<'a> Attempt<'a> {
+    /// The steps, with those that differ in nothing but their time together, such as the chunks of an upload.
+    pub fn alike(&self) -> Vec<&[Step<'a>]> {
+        self.steps.chunk_by(is_alike).collect()
+    }
+
     /// The entry that it begins with.
     pub fn start(&self) -> Option<(&'a Entry, &'a Change)> {
         self.steps.first()?.change.filter(|(_, change)| matches!(change, Change::Started { .. }))
@@ -101,6 +106,19 @@ impl<'a> Attempt<'a> {
             _ => remote,
         })
     }
+}
+
+/// One chunk or one look after another: the same single request, well answered, and the same change.
+fn is_alike(a: &Step, b: &Step) -> bool {
+    let of = |step: &Step| match (step.requests.as_slice(), step.change) {
+        ([(_, request)], Some((entry, change @ (Change::Stepped { .. } | Change::Accepted { .. }))))
+            if request.error.is_none() =>
+        {
+            Some((request.operation.clone(), request.status, change.name(), entry.actor.clone()))
+        }
+        _ => None,
+    };
+    of(a).is_some_and(|first| Some(first) == of(b))
 }
 
 #[cfg(test)]

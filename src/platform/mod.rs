@@ -17,6 +17,7 @@ use crate::domain::limits::{Cap, RateLimit};
 use crate::domain::manifest::{Post, Target};
 use crate::domain::media::Medium;
 use crate::domain::payload::Payload;
+use crate::domain::preview::Preview;
 use crate::domain::project::Account;
 use crate::domain::publication::{Checkpoint, Publication, Reason, Remote};
 
@@ -57,6 +58,11 @@ pub trait Platform: Send + Sync {
     /// is judged, and there is no payload.
     /// A payload is there whenever no diagnostic is an error.
     fn prepare(&self, post: &Post, target: &Target, media: &[Medium]) -> Prepared;
+
+    /// How the payload will look to readers. Offline and pure.
+    fn preview(&self, payload: &Payload) -> Preview {
+        Preview::plain(payload)
+    }
 
     /// Reads the platform's own token reply. `now` turns lives into instants.
     fn read_grant(&self, reply: &Value, now: Timestamp) -> Result<Grant, Error>;

@@ -12,6 +12,8 @@ use crate::domain::grant::{Grant, TokenCare, TokenModel};
 use crate::domain::limits::{Cap, RateLimit};
 use crate::domain::manifest::{Post, Target};
 use crate::domain::media::Medium;
+use crate::domain::payload::Payload;
+use crate::domain::preview::Preview;
 use crate::domain::project::Account;
 use crate::domain::publication::{Publication, State};
 
@@ -28,6 +30,7 @@ mod oauth;
 mod observe;
 mod options;
 mod prepare;
+mod preview;
 mod record;
 mod reference;
 mod stage;
@@ -86,6 +89,10 @@ impl Platform for Bluesky {
 
     fn prepare(&self, post: &Post, target: &Target, media: &[Medium]) -> Prepared {
         prepare::prepare(&self.account, (post, target), media)
+    }
+
+    fn preview(&self, payload: &Payload) -> Preview {
+        preview::preview(payload)
     }
 
     fn read_grant(&self, reply: &Value, now: Timestamp) -> Result<Grant, Error> {

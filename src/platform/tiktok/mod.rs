@@ -13,6 +13,8 @@ use crate::domain::grant::{Grant, TokenCare, TokenModel};
 use crate::domain::limits::{Cap, RateLimit};
 use crate::domain::manifest::{Post, Target};
 use crate::domain::media::Medium;
+use crate::domain::payload::Payload;
+use crate::domain::preview::Preview;
 use crate::domain::project::Account;
 use crate::domain::publication::{Publication, State};
 
@@ -30,6 +32,7 @@ mod observe;
 mod options;
 mod pace;
 mod prepare;
+mod preview;
 pub mod replies;
 mod rules;
 mod stage;
@@ -107,6 +110,10 @@ impl Platform for Tiktok {
 
     fn prepare(&self, post: &Post, target: &Target, media: &[Medium]) -> Prepared {
         prepare::prepare(&self.account, self.client.is_loopback(), (post, target), media)
+    }
+
+    fn preview(&self, payload: &Payload) -> Preview {
+        preview::preview(payload)
     }
 
     fn read_grant(&self, reply: &Value, now: Timestamp) -> Result<Grant, Error> {
