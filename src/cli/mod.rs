@@ -21,14 +21,17 @@ mod notices;
 mod pass;
 mod pause;
 mod plan;
+mod preview;
 mod rehearsal;
 pub mod render;
 mod resolve;
 mod runtime;
 pub mod scaffold;
 mod schema;
+mod serve;
 mod settled;
 mod show;
+mod site;
 mod status;
 mod supervisor;
 pub mod text;
@@ -137,6 +140,8 @@ enum Command {
     Log(log::Arguments),
     /// Show one post: where it is, why, and what happens next
     Show(show::Arguments),
+    /// Write pages of the posts as they will look, with a calendar and all problems; offline
+    Preview(preview::Arguments),
     /// Settle an outcome that nobody could find out
     Resolve(resolve::Resolve),
     /// Try again what the platform refused
@@ -194,6 +199,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Status(arguments) => status::run(&workspace, &arguments),
         Command::Log(arguments) => log::run(&workspace, &arguments),
         Command::Show(arguments) => show::run(&workspace, &arguments),
+        Command::Preview(arguments) => preview::run(&workspace, &arguments),
         Command::Resolve(arguments) => resolve::resolve(&workspace, &arguments),
         Command::Retry(arguments) => resolve::retry(&workspace, &arguments),
         Command::Pause(arguments) => pause::pause(&workspace, &arguments),

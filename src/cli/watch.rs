@@ -2,6 +2,7 @@
 //! passes nothing is asked, read or held, so that other commands get at the ledger.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +18,8 @@ use super::pass::Pass;
 use super::plan::{self, Gates};
 use super::rehearsal::Rehearsing;
 use super::runtime;
+use super::serve::{self, Serving};
+use super::site::Wanted;
 use super::supervisor::Supervisor;
 use super::ui::{self, Reporter};
 use super::workspace::{Book, Workspace};
@@ -62,6 +65,10 @@ pub(super) struct Arguments {
     /// Add a line of JSON for each thing that happens to this file
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
+    /// Serve pages to look at here, such as 127.0.0.1:8080; port 0 takes any that is free. Beyond this machine only with
+    /// a token in GITCAST_PAGES_TOKEN
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "once")]
+    listen: Option<SocketAddr>,
     /// A pass at least this often, whether or not anything seems to have changed
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = super::duration)]
     resync: Duration,
@@ -81,6 +88,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
             false => None,
         };
         let mut watching = Watching::new(workspace, arguments, rehearsing.as_ref(), stop);
+        watching.serve().await?;
         let exit = watching.until_stopped().await;
         if let Some(rehearsing) = rehearsing {
             rehearsing.stop().await;
@@ -109,6 +117,7 @@ struct Watching<'a> {
     told: Told,
     events: Events,
     supervisor: Supervisor,
+    serving: Option<Serving>,
 }
 
 /// What was told already, and is told again only when it changes.
@@ -149,7 +158,23 @@ impl<'a> Watching<'a> {
             told: Told::default(),
             events: Events::to(arguments.events.as_ref().map(|file| workspace.root.join(file))),
             supervisor: Supervisor::of_environment(),
+            serving: None,
         }
+    }
+
+    /// Serves pages, if they are asked for.
+    async fn serve(&mut self) -> Result<(), Failure> {
+        let Some(address) = self.arguments.listen else { return Ok(()) };
+        let wanted = Wanted {
+            book: Book::of(self.arguments.rehearse),
+            stand_in: self.rehearsing.map(Rehearsing::stand_in),
+            gates: self.arguments.gates.clone(),
+            is_live: true,
+        };
+        let events = vec![self.content.0.subscribe(), self.state.0.subscribe()];
+        let how = (address, serve::token(), self.arguments.resync);
+        self.serving = Some(serve::start(self.workspace, wanted, how, events).await?);
+        Ok(())
     }
 
     async fn until_stopped(&mut self) -> Result<Exit, Failure> {
@@ -164,11 +189,13 @@ impl<'a> Watching<'a> {
             let next_at = match self.pass().await {
                 Ok(passed) => {
                     self.told.failure.clear();
+                    self.serving.iter().for_each(|serving| serving.pulse.passed(self.workspace.clock.now()));
                     exit = passed.exit;
                     passed.next_at
                 }
                 Err(failure) if self.arguments.once || failure.is_final() => return Err(failure),
                 Err(failure) => {
+                    self.serving.iter().for_each(|serving| serving.pulse.failed());
                     self.tell_failure(&failure);
                     now.saturating_add(RETRY_AFTER).unwrap_or(Timestamp::MAX)
                 }

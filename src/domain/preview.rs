@@ -6,6 +6,8 @@ use super::payload::Payload;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preview {
     pub shape: Shape,
+    /// What readers are told before they see it.
+    pub warning: Option<String>,
     /// Shown above the text.
     pub title: Option<String>,
     /// The text of each post; more than one is a thread. The media belong to the first.
@@ -13,9 +15,11 @@ pub struct Preview {
     /// What is told to those who cannot see them, one for each medium; none at all where the platform takes no such texts.
     pub alts: Vec<String>,
     pub card: Option<Card>,
+    /// The answers of a poll.
+    pub poll: Vec<String>,
     /// Short: who may see it, what is allowed.
     pub badges: Vec<String>,
-    /// What readers get to see besides, or what they do not.
+    /// What else is to be known about it.
     pub notes: Vec<Note>,
 }
 
@@ -49,7 +53,7 @@ pub struct Card {
     pub has_picture: bool,
 }
 
-/// Something about a post, by name: `Content warning`, and what it says.
+/// Something about a post, by name: `Who can reply`, and what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub name: &'static str,

@@ -15,7 +15,8 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::Server;
-use super::http::{Body, Reply, not_found};
+pub(crate) use super::http::Reply;
+use super::http::{Body, not_found};
 
 /// Read and sent at once.
 const FRAME: usize = 128 * 1024;
@@ -54,7 +55,7 @@ fn media_type(file: &Path) -> Option<&'static str> {
 }
 
 /// The file, or the one range of it that was asked for: a browser needs that to seek in a video.
-pub(super) async fn serve(path: &Path, content_type: &str, headers: &HeaderMap) -> Reply {
+pub(crate) async fn serve(path: &Path, content_type: &str, headers: &HeaderMap) -> Reply {
     match open(path).await {
         Ok((file, size)) => ranged(file, size, content_type, headers).await.unwrap_or_else(|_| not_found()),
         Err(_) => not_found(),

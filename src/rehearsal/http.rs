@@ -27,8 +27,8 @@ use super::requests::Outcome;
 use super::settings::Network;
 use super::{bluesky, control, mastodon, random, tiktok};
 
-pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
-pub(super) type Reply = Response<Body>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub(crate) type Reply = Response<Body>;
 
 /// Connections served at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;

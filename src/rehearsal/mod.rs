@@ -15,7 +15,7 @@ mod control;
 mod faults;
 mod feed;
 mod fetch;
-mod files;
+pub(crate) mod files;
 mod http;
 pub mod mastodon;
 mod publication;

@@ -23,8 +23,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("platform", &["domain", "secret", "clock"]),
     // The stand-ins read the platforms' documentation on their own, so that a misreading on one side shows.
     ("rehearsal", &["clock"]),
+    // Pure: what it shows is handed to it.
+    ("pages", &["domain"]),
     ("reconcile", &["domain", "content", "ledger", "platform", "secret", "clock", "crash"]),
-    ("cli", &["domain", "content", "ledger", "platform", "reconcile", "rehearsal", "secret", "clock"]),
+    (
+        "cli",
+        &["domain", "content", "ledger", "platform", "reconcile", "rehearsal", "pages", "secret", "clock"],
+    ),
 ];
 
 /// The only modules that may use these crates.

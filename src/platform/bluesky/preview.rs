@@ -19,7 +19,7 @@ pub(super) fn preview(payload: &Payload) -> Preview {
     });
     if !body.labels.is_empty() {
         let named: Vec<_> = body.labels.iter().map(|label| warning(*label)).collect();
-        preview.note("Content warning", named.join(", "));
+        preview.warning = Some(named.join(", "));
     }
     if let Some(reply) = &body.reply {
         preview.note("Reply to", address(reply));

@@ -1,0 +1,113 @@
+//! The pages as they are now: built when they are asked for, and something may have changed.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch::Receiver;
+
+use super::metrics::Tally;
+use crate::cli::error::Failure;
+use crate::cli::site::{View, Wanted, media_name};
+use crate::cli::workspace::Workspace;
+use crate::domain::ids::ContentDigest;
+use crate::domain::media::Medium;
+use crate::ledger::Ledger;
+use crate::pages::{Page, Picture, Source};
+
+/// Not more often, however often they are asked for.
+const BUILD_EVERY: Duration = Duration::from_secs(1);
+/// Changes may go unnoticed, and time passes: after so long they are built whether or not anything has happened.
+const BUILD_AFTER: Duration = Duration::from_secs(10);
+
+pub(super) struct Builder {
+    workspace: Workspace,
+    wanted: Wanted,
+    /// Count what happens to content and to the ledger.
+    events: Vec<Receiver<u64>>,
+    built: Option<(Instant, Result<Built, String>)>,
+    tally: Tally,
+}
+
+pub(super) struct Built {
+    pub view: View,
+    /// Another one where the pages are others.
+    pub version: String,
+}
+
+impl Builder {
+    pub(super) fn new(workspace: Workspace, wanted: Wanted, events: Vec<Receiver<u64>>) -> Builder {
+        // What happens from now on is counted.
+        let ledger = Ledger::open_read(&workspace.ledger_path(wanted.book)).and_then(|ledger| ledger.head());
+        let tally = Tally::after(ledger.map_or(0, |head| head.seq));
+        Builder { workspace, wanted, events, built: None, tally }
+    }
+
+    /// The pages, and the counters.
+    pub(super) fn now(&mut self) -> Result<(&Built, &mut Tally), String> {
+        let age = self.built.as_ref().map_or(Duration::MAX, |(at, _)| at.elapsed());
+        // Where nobody sends any more, the watch is ending.
+        let has_changed = || self.events.iter().any(|events| events.has_changed().unwrap_or(false));
+        if age >= BUILD_AFTER || (age >= BUILD_EVERY && has_changed()) {
+            self.events.iter_mut().for_each(|events| drop(events.borrow_and_update()));
+            let built = View::read(&self.workspace, &self.wanted).map(Built::of);
+            self.built = Some((Instant::now(), built.map_err(|failure| told(&failure))));
+        }
+        match &self.built {
+            Some((_, Ok(built))) => Ok((built, &mut self.tally)),
+            Some((_, Err(why))) => Err(why.clone()),
+            None => Err("nothing has been read yet".to_owned()),
+        }
+    }
+
+    /// Why the ledger cannot be used, if it cannot.
+    pub(super) fn hindrance(&self) -> Option<String> {
+        let ledger =
+            Ledger::open_read(&self.workspace.ledger_path(self.wanted.book)).and_then(|ledger| ledger.head());
+        ledger.err().map(|error| error.to_string())
+    }
+
+    pub(super) fn content(&self) -> PathBuf {
+        self.workspace.content.clone()
+    }
+}
+
+fn told(failure: &Failure) -> String {
+    let causes: String = failure.causes.iter().map(|cause| format!(": {cause}")).collect();
+    failure.message.clone() + &causes
+}
+
+impl Built {
+    fn of(view: View) -> Built {
+        let site = &view.site;
+        let day = site.now.to_zoned(site.zone.clone()).date();
+        let all = format!(
+            "{day} {:?} {:?} {:?} {:?} {:?}",
+            site.notes,
+            site.items,
+            site.findings,
+            site.accounts,
+            site.log.last()
+        );
+        let version = ContentDigest::of(all.as_bytes()).short();
+        Built { view, version }
+    }
+
+    pub(super) fn page(&self, page: &Page) -> Result<Option<String>, String> {
+        let source = |medium: &Medium| {
+            let name = media_name(medium).filter(|name| self.view.medium(name).is_some());
+            name.map_or(Source::Named, Source::Here)
+        };
+        match page {
+            Page::Post(id) => self.view.post(id, source).map_err(|failure| told(&failure)),
+            page => Ok(self.view.site.render(page)),
+        }
+    }
+
+    /// Where a medium of this name lies, below `content/`, and its type.
+    pub(super) fn medium(&self, name: &str) -> Option<(String, &'static str)> {
+        let medium = self.view.medium(name)?;
+        let Medium::File { path, .. } = medium else { return None };
+        let (_, _, content_type) = Picture::of(medium)?;
+        Some((path.clone(), content_type))
+    }
+}
