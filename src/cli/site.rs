@@ -186,7 +186,11 @@ fn excerpt(workspace: &Workspace, found: &Diagnostic) -> String {
     let one = std::slice::from_ref(found);
     // Memory takes all that is written.
     let _ = render::diagnostics(render::Format::Text, one, &workspace.source(), false, &mut out);
-    let is_source = |line: &&str| line.trim_start().starts_with(|c: char| c == '|' || c.is_ascii_digit());
+    // A line begins with its number or with a bar, and holds more than that.
+    let is_source = |line: &&str| {
+        let line = line.trim();
+        line.starts_with(|c: char| c == '|' || c.is_ascii_digit()) && line != "|"
+    };
     let text = String::from_utf8_lossy(&out);
     text.lines().skip(1).filter(is_source).collect::<Vec<_>>().join("\n")
 }

@@ -39,7 +39,7 @@ pub fn event(event: &Event, zone: &TimeZone) -> (String, String) {
     match event {
         Event::Created { lineage } => ("ledger".to_owned(), format!("created, lineage {lineage}")),
         Event::Publication { post, account, change } => (format!("{post} → {account}"), self::change(change)),
-        Event::Grant { account, change } => (account.to_string(), grant(change)),
+        Event::Grant { account, change } => (account.to_string(), grant(change, zone)),
         Event::Recipients(list) => {
             let names: Vec<_> = list.recipients.iter().map(|r| r.name.as_str()).collect();
             let what = format!("with data key {} they open for {}", list.epoch, names.join(", "));
@@ -109,10 +109,13 @@ pub fn change(change: &Change) -> String {
     }
 }
 
-fn grant(change: &GrantChange) -> String {
+fn grant(change: &GrantChange, zone: &TimeZone) -> String {
     match change {
         GrantChange::Stored { generation, how, expires_at, .. } => {
-            format!("login stored by {how}, generation {generation}, access until {expires_at}")
+            format!(
+                "login stored by {how}, generation {generation}, access until {}",
+                time(*expires_at, zone)
+            )
         }
         GrantChange::Resealed { generation, .. } => format!("login sealed anew, generation {generation}"),
         GrantChange::Presented { generation } => format!("refreshing the login, generation {generation}"),

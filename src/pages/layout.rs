@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::text::{time, visible};
+use super::text::{plain, time, visible};
 use super::{ICON, Page, SCRIPT, STYLE, Site};
 
 /// For pages that are files: no script runs in them, whatever they hold.
@@ -18,7 +18,7 @@ pub(super) fn document(site: &Site, page: &Page, main: Markup) -> Markup {
                 meta name="referrer" content="no-referrer";
                 meta name="robots" content="noindex";
                 @if !site.is_live { meta http-equiv="Content-Security-Policy" content=(POLICY); }
-                title { (title(page)) " · " (site.name) }
+                title { (title(page)) " · " (plain(&site.name)) }
                 link rel="icon" href=(ICON.0);
                 link rel="stylesheet" href=(STYLE.0);
                 @if site.is_live { script src=(SCRIPT.0) defer {} }
@@ -95,7 +95,7 @@ pub fn notice(heading: &str, sentence: &str, goes_on_to: Option<&str>) -> String
             body {
                 main.notice {
                     h1 { (heading) }
-                    p { (sentence) }
+                    p { (visible(sentence)) }
                     p { a href=(goes_on_to.unwrap_or("index.html")) { "Go on" } }
                 }
             }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::text::{link, visible};
+use super::text::{link, plain, visible};
 use crate::domain::media::{Medium, Probe};
 use crate::domain::telling::bytes;
 
@@ -49,10 +49,10 @@ impl Picture {
 pub(super) fn picture(medium: &Medium, source: &Source, alt: &str) -> Markup {
     match (source, Picture::of(medium)) {
         (Source::Here(name), Some((Picture::Photo, ..))) => {
-            html! { img src=(name) alt=(alt) loading="lazy"; }
+            html! { img src=(name) alt=(plain(alt)) loading="lazy"; }
         }
         (Source::Here(name), Some((Picture::Video, ..))) => {
-            html! { video src=(name) controls playsinline preload="metadata" aria-label=(alt) {} }
+            html! { video src=(name) controls playsinline preload="metadata" aria-label=(plain(alt)) {} }
         }
         (_, what) => {
             let sign = if matches!(what, Some((Picture::Photo, ..))) { "▧" } else { "▷" };

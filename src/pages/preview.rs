@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::media::{Picture, Source, facts, picture};
-use super::text::{link, visible};
+use super::text::{link, plain, visible};
 use super::{Account, Shown};
 use crate::domain::media::Medium;
 use crate::domain::preview::{Card, Preview, Run, Shape};
@@ -56,12 +56,13 @@ fn portrait(shown: &Shown, author: &str) -> Markup {
 fn feed(shown: &Shown, author: &str) -> Markup {
     let preview = &shown.preview;
     let count = preview.parts.len().max(1);
+    let initial: String = author.chars().take(1).flat_map(char::to_uppercase).collect();
     html! {
         ol.feed.thread[count > 1] {
             @for n in 0..count {
                 li.post-card {
                     div.byline {
-                        span.avatar aria-hidden="true" { (author.chars().next().unwrap_or('?').to_uppercase()) }
+                        span.avatar aria-hidden="true" { (plain(&initial)) }
                         p.author { "@" (visible(author)) @if count > 1 { " " span.quiet { (n + 1) "/" (count) } } }
                         @if n == 0 { (badges(&preview.badges)) }
                     }

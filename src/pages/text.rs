@@ -11,28 +11,47 @@ use crate::domain::url;
 /// No text on a page is longer, in characters: what a post may say on any platform, and more.
 const CHARS_MAX: usize = 20_000;
 
+/// The characters of the text, each with whether it hides; the rest of a text that is too long is `…`.
+fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let mut previous = '\n';
+    let mut chars = text.chars().peekable();
+    let mut left = CHARS_MAX;
+    std::iter::from_fn(move || {
+        let c = chars.next()?;
+        left = left.checked_sub(1)?;
+        if left == 0 && chars.peek().is_some() {
+            return Some(('…', false));
+        }
+        let hides = is_hidden(previous, c, chars.peek().copied().unwrap_or('\n'));
+        previous = c;
+        Some((c, hides))
+    })
+}
+
 /// The text as it is, with what cannot be seen in it shown as an escape.
 pub(super) fn visible(text: &str) -> Markup {
-    let mut out = String::with_capacity(text.len() + 16);
-    let (mut previous, mut plain) = ('\n', String::new());
-    let mut chars = text.chars().peekable();
-    for _ in 0..CHARS_MAX {
-        let Some(c) = chars.next() else { break };
-        if is_hidden(previous, c, chars.peek().copied().unwrap_or('\n')) {
-            plain.render_to(&mut out);
-            plain.clear();
-            html! { span.unseen title="a character that cannot be seen" { (c.escape_unicode().to_string()) } }
-                .render_to(&mut out);
+    let (mut out, mut seen) = (String::with_capacity(text.len() + 16), String::new());
+    for (c, hides) in characters(text) {
+        if hides {
+            seen.render_to(&mut out);
+            seen.clear();
+            let escape = c.escape_unicode().to_string();
+            html! { span.unseen title="a character that cannot be seen" { (escape) } }.render_to(&mut out);
         } else {
-            plain.push(c);
+            seen.push(c);
         }
-        previous = c;
     }
-    if chars.peek().is_some() {
-        plain.push('…');
-    }
-    plain.render_to(&mut out);
+    seen.render_to(&mut out);
     PreEscaped(out)
+}
+
+/// The same without marks, for the value of an attribute.
+pub(super) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (c, hides) in characters(text) {
+        if hides { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    out
 }
 
 /// At most `max` characters of the text on one line.
@@ -72,8 +91,10 @@ mod tests {
         assert!(shown.contains(r">\u{202e}</span>b<span"), "{shown}");
         assert!(shown.contains(r">\u{1b}</span>[31m"), "{shown}");
         assert!(!shown.contains(['\u{202e}', '\u{1b}']), "{shown}");
-        let long = visible(&"x".repeat(CHARS_MAX + 1)).into_string();
-        assert_eq!(long.chars().count(), CHARS_MAX + 1);
+        let of = |length: usize| visible(&"x".repeat(length)).into_string();
+        assert_eq!(of(CHARS_MAX), "x".repeat(CHARS_MAX));
+        assert_eq!(of(CHARS_MAX + 1), "x".repeat(CHARS_MAX - 1) + "…");
+        assert_eq!(plain("a\u{202e}b"), r"a\u{202e}b");
         assert_eq!(short("a  b\nc d", 5).into_string(), "a b c…");
     }
 
