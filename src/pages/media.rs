@@ -49,7 +49,7 @@ impl Picture {
 pub(super) fn picture(medium: &Medium, source: &Source, alt: &str) -> Markup {
     match (source, Picture::of(medium)) {
         (Source::Here(name), Some((Picture::Photo, ..))) => {
-            html! { img src=(name) alt=(plain(alt)) loading="lazy"; }
+            html! { img src=(name) alt=(plain(alt)); }
         }
         (Source::Here(name), Some((Picture::Video, ..))) => {
             html! { video src=(name) controls playsinline preload="metadata" aria-label=(plain(alt)) {} }

@@ -18,6 +18,7 @@ mod login;
 mod mastodon;
 mod model;
 mod month;
+mod pages;
 mod recover;
 mod rehearse;
 mod stop;
