@@ -68,6 +68,7 @@ fn no_secret_leaves_the_vault() {
         &["show", "one"],
         &["doctor"],
         &["validate"],
+        &["preview", "--out", "pages"],
         &["auth", "login", "drafts", "--timeout", "1s", "--print-url"],
         &["auth", "login", "drafts", "--timeout", "1s", "--qr"],
         &["auth", "logout", "direct"],

@@ -59,11 +59,11 @@ impl Builder {
         }
     }
 
-    /// Why the ledger cannot be used, if it cannot.
+    /// That the ledger cannot be used, if so. Anybody may hear it: no path, no cause.
     pub(super) fn hindrance(&self) -> Option<String> {
         let ledger =
             Ledger::open_read(&self.workspace.ledger_path(self.wanted.book)).and_then(|ledger| ledger.head());
-        ledger.err().map(|error| error.to_string())
+        ledger.err().map(|_| "the ledger does not open".to_owned())
     }
 
     pub(super) fn content(&self) -> PathBuf {
