@@ -29,8 +29,10 @@ pub(super) fn document(site: &Site, page: &Page, main: Markup) -> Markup {
                     p.brand { (visible(&site.name)) }
                     (navigation(site, page))
                 }
-                @for note in &site.notes { p.note { (visible(note)) } }
-                main id="main" tabindex="-1" { (main) }
+                main id="main" tabindex="-1" {
+                    @for note in &site.notes { p.note { (visible(note)) } }
+                    (main)
+                }
                 footer {
                     p { "As of " (time(site.now, site)) }
                     @if site.is_live { p id="live" role="status" {} }

@@ -14,6 +14,8 @@ use crate::domain::grant::{Grant, TokenCare, TokenModel};
 use crate::domain::limits::{Cap, RateLimit};
 use crate::domain::manifest::{Post, Target};
 use crate::domain::media::Medium;
+use crate::domain::payload::Payload;
+use crate::domain::preview::Preview;
 use crate::domain::project::Account;
 use crate::domain::publication::{Publication, State};
 use crate::domain::retry::ErrorKind;
@@ -31,6 +33,7 @@ mod observe;
 mod options;
 mod pace;
 mod prepare;
+mod preview;
 mod reference;
 mod stage;
 #[cfg(test)]
@@ -100,6 +103,10 @@ impl Platform for Mastodon {
     fn prepare(&self, post: &Post, target: &Target, media: &[Medium]) -> Prepared {
         let (own, host) = (self.client.host(), self.handle().split_once('@').map_or("", |(_, host)| host));
         prepare::prepare(&self.account, &[host, &own], (post, target), media)
+    }
+
+    fn preview(&self, payload: &Payload) -> Preview {
+        preview::preview(payload)
     }
 
     fn read_grant(&self, reply: &Value, now: Timestamp) -> Result<Grant, Error> {

@@ -23,7 +23,7 @@ pub(super) fn count(text: &str, link_chars: u64) -> u64 {
 }
 
 /// The first link that begins a word.
-fn next_link(text: &str) -> Option<Range<usize>> {
+pub(super) fn next_link(text: &str) -> Option<Range<usize>> {
     let begins = |at: usize| {
         let scheme = ["https://", "http://"].into_iter().find(|scheme| {
             text.get(at..at + scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
