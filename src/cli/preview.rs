@@ -40,7 +40,6 @@ pub(super) struct Arguments {
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
     let folder = workspace.root.join(&arguments.out);
-    let mut out = Out::open(&folder)?;
     let wanted = Wanted {
         book: Book::of(arguments.rehearse),
         stand_in: arguments.rehearse.then(|| workspace.planned_stand_in()),
@@ -48,6 +47,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         is_live: false,
     };
     let view = View::read(workspace, &wanted)?;
+    let mut out = Out::open(&folder)?;
     for (name, text) in ASSETS {
         out.write(name, text.as_bytes())?;
     }

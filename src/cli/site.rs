@@ -104,7 +104,7 @@ impl View {
         mut source: impl FnMut(&Medium) -> Source,
     ) -> Result<Option<String>, Failure> {
         let mut shown = Vec::new();
-        for item in self.site.items.iter().filter(|item| item.change.post == *id) {
+        for item in self.site.of_post(id) {
             let account = &item.change.account;
             let wanted = self.desired(id, account).and_then(|desired| desired.payload.clone());
             let recorded = || self.ledger.as_ref().map(|ledger| ledger.work(id, account)).transpose();

@@ -136,6 +136,8 @@ struct Passed {
     /// When there is something to do again.
     next_at: Timestamp,
     exit: Exit,
+    /// Whether there was a project to work on.
+    is_whole: bool,
 }
 
 impl<'a> Watching<'a> {
@@ -189,13 +191,15 @@ impl<'a> Watching<'a> {
             let next_at = match self.pass().await {
                 Ok(passed) => {
                     self.told.failure.clear();
-                    self.serving.iter().for_each(|serving| serving.pulse.passed(self.workspace.clock.now()));
+                    if let Some(serving) = &self.serving {
+                        serving.pulse.passed(passed.is_whole.then(|| self.workspace.clock.now()));
+                    }
                     exit = passed.exit;
                     passed.next_at
                 }
                 Err(failure) if self.arguments.once || failure.is_final() => return Err(failure),
                 Err(failure) => {
-                    self.serving.iter().for_each(|serving| serving.pulse.failed());
+                    self.serving.iter().for_each(|serving| serving.pulse.passed(None));
                     self.tell_failure(&failure);
                     now.saturating_add(RETRY_AFTER).unwrap_or(Timestamp::MAX)
                 }
@@ -289,7 +293,7 @@ impl<'a> Watching<'a> {
         let latest = later(workspace.clock.now(), arguments.resync);
         let verdict = workspace.verdict(&loaded.diagnostics);
         if loaded.project.is_none() {
-            return Ok(Passed { next_at: latest, exit: verdict });
+            return Ok(Passed { next_at: latest, exit: verdict, is_whole: false });
         }
         workspace.check_selectors(&loaded, book)?;
         let ledger = workspace.write_ledger(book, loaded.project.as_ref(), "watch", false)?;
@@ -332,7 +336,7 @@ impl<'a> Watching<'a> {
         let next_at = self.next_at(&engine.ledger, &plan, &loaded, latest)?;
         let next_at = unsettled.map_or(next_at, |at| next_at.min(at));
         let blocked = if summary.blocked.is_empty() { Exit::Converged } else { Exit::LoginNeeded };
-        Ok(Passed { next_at, exit: Exit::of([verdict, refused, blocked]) })
+        Ok(Passed { next_at, exit: Exit::of([verdict, refused, blocked]), is_whole: true })
     }
 
     fn next_at(

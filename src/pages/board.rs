@@ -18,8 +18,8 @@ pub(super) fn board(site: &Site) -> Markup {
         @let broken = broken(site);
         @if !broken.is_empty() {
             p.note {
-                (broken.len()) @if broken.len() == 1 { " file has" } @else { " files have" }
-                " errors, and what they want is not published: " a href=(Page::Problems.name()) { "see the problems" }
+                (broken.len()) @if broken.len() == 1 { " file" } @else { " files" }
+                " with errors: what stands there is not published. " a href=(Page::Problems.name()) { "See the problems" }
             }
         }
         @if site.items.is_empty() && broken.is_empty() { p.empty { "There are no posts yet." } }

@@ -31,7 +31,7 @@ pub(super) fn table<'a>(site: &Site, entries: impl Iterator<Item = &'a Entry>) -
 
 fn row(site: &Site, entry: &Entry) -> Markup {
     let (subject, what) = telling::event(&entry.event, &site.zone);
-    let known = post_of(&entry.event).filter(|id| site.items.iter().any(|item| item.change.post == **id));
+    let known = post_of(&entry.event).filter(|id| !site.of_post(id).is_empty());
     html! {
         tr.request[matches!(entry.event, Event::Request { .. })] {
             td { (moment(site, entry)) }

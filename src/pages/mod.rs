@@ -56,7 +56,7 @@ pub struct Site {
     pub is_live: bool,
     /// What should be known about all of it, such as that there is no ledger.
     pub notes: Vec<String>,
-    /// By post and account.
+    /// Sorted by post and account.
     pub items: Vec<Item>,
     /// By path.
     pub findings: Vec<Finding>,
@@ -206,6 +206,13 @@ impl Site {
 
     fn document(&self, page: &Page, main: Markup) -> String {
         layout::document(self, page, main).into_string()
+    }
+
+    /// The post on each of its accounts.
+    pub fn of_post(&self, id: &PostId) -> &[Item] {
+        let first = self.items.partition_point(|item| item.change.post < *id);
+        let length = self.items[first..].partition_point(|item| item.change.post == *id);
+        &self.items[first..first + length]
     }
 
     fn today(&self) -> Date {

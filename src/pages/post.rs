@@ -19,7 +19,7 @@ const LINES_MAX: usize = 200;
 const LINE_CHARS: usize = 500;
 
 pub(super) fn post(site: &Site, id: &PostId, shown: &[Shown], entries: &[Entry]) -> Option<Markup> {
-    let items: Vec<&Item> = site.items.iter().filter(|item| item.change.post == *id).collect();
+    let items = site.of_post(id);
     let first = items.first()?;
     let (histories, notes) = histories(entries);
     let findings: Vec<_> = site.findings.iter().filter(|f| f.diagnostic.path == first.change.path).collect();
@@ -29,7 +29,7 @@ pub(super) fn post(site: &Site, id: &PostId, shown: &[Shown], entries: &[Entry])
         @if !findings.is_empty() {
             section { h2.hidden { "Problems" } @for finding in findings { (problems::finding(finding)) } }
         }
-        @for item in &items {
+        @for item in items {
             section.publication id={ "on-" (item.change.account) } {
                 h2 { (item.change.account) " " span.quiet { (item.change.platform) } " " (chip(item)) }
                 div.sides {

@@ -85,7 +85,8 @@ fn entries(text: &str) -> Vec<Entry> {
 }
 
 /// A site of items, everything else of which says `text`.
-fn site(items: Vec<Item>, text: &str) -> Site {
+fn site(mut items: Vec<Item>, text: &str) -> Site {
+    items.sort_by(|a, b| a.change.post.cmp(&b.change.post));
     let account = |name: &str, login: Login| Account {
         name: name.parse().expect("name"),
         platform: PlatformId::Bluesky,

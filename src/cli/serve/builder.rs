@@ -1,15 +1,17 @@
 //! The pages as they are now: built when they are asked for, and something may have changed.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
 use tokio::sync::watch::Receiver;
 
 use super::metrics::Tally;
 use crate::cli::error::Failure;
 use crate::cli::site::{View, Wanted, media_name};
 use crate::cli::workspace::Workspace;
-use crate::domain::ids::ContentDigest;
+use crate::domain::ids::hex;
 use crate::domain::media::Medium;
 use crate::ledger::Ledger;
 use crate::pages::{Page, Picture, Source};
@@ -19,12 +21,17 @@ const BUILD_EVERY: Duration = Duration::from_secs(1);
 /// Changes may go unnoticed, and time passes: after so long they are built whether or not anything has happened.
 const BUILD_AFTER: Duration = Duration::from_secs(10);
 
+/// After so long without a question they are forgotten, as they may be large.
+pub(super) const REST_AFTER: Duration = Duration::from_secs(30);
+
 pub(super) struct Builder {
     workspace: Workspace,
     wanted: Wanted,
     /// Count what happens to content and to the ledger.
     events: Vec<Receiver<u64>>,
     built: Option<(Instant, Result<Built, String>)>,
+    /// The last time.
+    asked_at: Instant,
     tally: Tally,
 }
 
@@ -39,16 +46,19 @@ impl Builder {
         // What happens from now on is counted.
         let ledger = Ledger::open_read(&workspace.ledger_path(wanted.book)).and_then(|ledger| ledger.head());
         let tally = Tally::after(ledger.map_or(0, |head| head.seq));
-        Builder { workspace, wanted, events, built: None, tally }
+        Builder { workspace, wanted, events, built: None, asked_at: Instant::now(), tally }
     }
 
     /// The pages, and the counters.
     pub(super) fn now(&mut self) -> Result<(&Built, &mut Tally), String> {
+        self.asked_at = Instant::now();
         let age = self.built.as_ref().map_or(Duration::MAX, |(at, _)| at.elapsed());
         // Where nobody sends any more, the watch is ending.
         let has_changed = || self.events.iter().any(|events| events.has_changed().unwrap_or(false));
         if age >= BUILD_AFTER || (age >= BUILD_EVERY && has_changed()) {
             self.events.iter_mut().for_each(|events| drop(events.borrow_and_update()));
+            // Not both at a time: each is as large as the project.
+            self.built = None;
             let built = View::read(&self.workspace, &self.wanted).map(Built::of);
             self.built = Some((Instant::now(), built.map_err(|failure| told(&failure))));
         }
@@ -56,6 +66,13 @@ impl Builder {
             Some((_, Ok(built))) => Ok((built, &mut self.tally)),
             Some((_, Err(why))) => Err(why.clone()),
             None => Err("nothing has been read yet".to_owned()),
+        }
+    }
+
+    /// Lets go of the pages once nobody asks for them.
+    pub(super) fn rest(&mut self) {
+        if self.asked_at.elapsed() > REST_AFTER {
+            self.built = None;
         }
     }
 
@@ -76,11 +93,24 @@ fn told(failure: &Failure) -> String {
     failure.message.clone() + &causes
 }
 
+/// Takes text without keeping it.
+struct Hash(Sha256);
+
+impl std::fmt::Write for Hash {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.update(text);
+        Ok(())
+    }
+}
+
 impl Built {
     fn of(view: View) -> Built {
         let site = &view.site;
         let day = site.now.to_zoned(site.zone.clone()).date();
-        let all = format!(
+        let mut hash = Hash(Sha256::new());
+        // What is written to a hash always fits.
+        let _ = write!(
+            hash,
             "{day} {:?} {:?} {:?} {:?} {:?}",
             site.notes,
             site.items,
@@ -88,7 +118,7 @@ impl Built {
             site.accounts,
             site.log.last()
         );
-        let version = ContentDigest::of(all.as_bytes()).short();
+        let version = hex(&hash.0.finalize()[..6]);
         Built { view, version }
     }
 

@@ -41,7 +41,7 @@ mod guard;
 mod metrics;
 mod pulse;
 
-use builder::{Builder, Built};
+use builder::{Builder, Built, REST_AFTER};
 use guard::{Guard, TOKEN_VARIABLE};
 use metrics::Tally;
 pub(super) use pulse::Pulse;
@@ -130,11 +130,25 @@ pub(super) async fn start(
 async fn accept(listener: TcpListener, server: Arc<Server>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
+    let mut tick = tokio::time::interval(REST_AFTER);
     loop {
-        let permit = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
         while connections.try_join_next().is_some() {}
+        tokio::select! {
+            (stream, permit) = next(&listener, &room) => {
+                drop(connections.spawn(connection(stream, Arc::clone(&server), permit)));
+            }
+            // Where it is being used, it is not at rest.
+            _ = tick.tick() => if let Ok(mut builder) = server.builder.try_lock() { builder.rest() },
+        }
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn next(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    let permit = Arc::clone(room).acquire_owned().await.expect("the semaphore is never closed");
+    loop {
         match listener.accept().await {
-            Ok((stream, _)) => drop(connections.spawn(connection(stream, Arc::clone(&server), permit))),
+            Ok((stream, _)) => return (stream, permit),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }

@@ -27,14 +27,16 @@ impl Pulse {
         Pulse { ready_within: resync.saturating_mul(RESYNCS), passes: Mutex::default() }
     }
 
-    pub(in crate::cli) fn passed(&self, at: Timestamp) {
+    /// A pass has ended: when, if it succeeded.
+    pub(in crate::cli) fn passed(&self, at: Option<Timestamp>) {
         let mut passes = self.lock();
-        passes.done += 1;
-        passes.last = Some((Instant::now(), at));
-    }
-
-    pub(in crate::cli) fn failed(&self) {
-        self.lock().failed += 1;
+        match at {
+            Some(at) => {
+                passes.done += 1;
+                passes.last = Some((Instant::now(), at));
+            }
+            None => passes.failed += 1,
+        }
     }
 
     pub(super) fn passes(&self) -> Passes {
@@ -64,12 +66,12 @@ mod tests {
     #[test]
     fn it_is_ready_while_passes_succeed() {
         let pulse = Pulse::new(Duration::from_secs(1));
-        pulse.failed();
+        pulse.passed(None);
         assert!(pulse.hindrance().is_some_and(|why| why.contains("yet")));
-        pulse.passed(Timestamp::UNIX_EPOCH);
+        pulse.passed(Some(Timestamp::UNIX_EPOCH));
         assert_eq!(pulse.hindrance(), None);
         let hasty = Pulse::new(Duration::ZERO);
-        hasty.passed(Timestamp::UNIX_EPOCH);
+        hasty.passed(Some(Timestamp::UNIX_EPOCH));
         assert!(hasty.hindrance().is_some_and(|why| why.contains("within")));
     }
 }
