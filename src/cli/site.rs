@@ -15,7 +15,7 @@ use crate::domain::limits::Counts;
 use crate::domain::media::Medium;
 use crate::domain::pause::{Pause, Scope};
 use crate::domain::payload::Payload;
-use crate::domain::plan::{Desired, Spent};
+use crate::domain::plan::{Desired, Planned, Spent};
 use crate::domain::preview::Preview;
 use crate::domain::project;
 use crate::domain::publication::State;
@@ -63,6 +63,7 @@ impl View {
             loaded.desired.iter().enumerate().map(|(n, d)| (key(&d.post, &d.account), n)).collect();
         let recorded: HashMap<_, _> =
             decided.recorded.iter().map(|p| (key(&p.post, &p.account), p)).collect();
+        let accounts = accounts(&loaded, ledger.as_ref(), &decided.pauses, (book, now))?;
         let mut items: Vec<Item> = Vec::with_capacity(plan.changes.len());
         for change in plan.changes {
             let place = key(&change.post, &change.account);
@@ -70,7 +71,8 @@ impl View {
             let due = desired.get(&place).and_then(|n| loaded.desired[*n].publish_at);
             let settled = recorded.as_ref().filter(|p| p.state.is_success() || p.state == State::Deleted);
             let sent = recorded.as_ref().and_then(|p| p.intended_at).or(settled.map(|p| p.updated_at));
-            items.push(Item { at: sent.or(due), change, recorded });
+            let hindrance = hindrance(&change, &accounts);
+            items.push(Item { at: sent.or(due), change, recorded, hindrance });
         }
         items.sort_by(|a, b| (&a.change.post, &a.change.account).cmp(&(&b.change.post, &b.change.account)));
         let log = match &ledger {
@@ -87,7 +89,7 @@ impl View {
             notes: notes(book, ledger.as_ref()),
             items,
             findings: findings(workspace, &loaded.diagnostics),
-            accounts: accounts(&loaded, ledger.as_ref(), &decided.pauses, (book, now))?,
+            accounts,
             log,
         };
         Ok(View { site, loaded, ledger, desired })
@@ -225,6 +227,14 @@ fn accounts(
         });
     }
     Ok(accounts)
+}
+
+/// Why nothing is sent, though the plan would.
+fn hindrance(change: &Planned, accounts: &[Account]) -> Option<String> {
+    let account = accounts.iter().find(|account| account.name == change.account)?;
+    let is_needed = matches!(account.login, Login::Missing | Login::Needed(_));
+    (is_needed && change.action.acts())
+        .then(|| format!("nothing, until somebody logs in: gitcast auth login {}", account.name))
 }
 
 fn used(spent: &[Spent], account: &AccountName, cap: &crate::domain::limits::Cap, now: Timestamp) -> u32 {

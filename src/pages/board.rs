@@ -67,7 +67,7 @@ fn card(site: &Site, item: &Item, lane: Lane) -> Markup {
             @if let Some(at) = item.at { " " span.quiet { (time(at, site)) } }
         }
         @if lane == Lane::Attention || lane == Lane::Underway {
-            p.why { (short(&change.message, WHY_CHARS)) }
+            p.why { (short(item.hindrance.as_ref().unwrap_or(&change.message), WHY_CHARS)) }
         } @else if let Some(what) = &change.what {
             p.quiet { (visible(what)) }
         }

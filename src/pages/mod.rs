@@ -72,6 +72,8 @@ pub struct Item {
     pub recorded: Option<Publication>,
     /// When it left, else when it is due. Absent: as soon as it is applied.
     pub at: Option<Timestamp>,
+    /// What keeps it from being worked on, though the plan would: nobody is logged in.
+    pub hindrance: Option<String>,
 }
 
 /// A problem in content.
@@ -285,6 +287,7 @@ impl Item {
 
     fn lane(&self) -> Lane {
         match self.change.action {
+            _ if self.hindrance.is_some() => Lane::Attention,
             Action::Refuse | Action::Hold | Action::Failed | Action::Diverged | Action::Undeletable => {
                 Lane::Attention
             }
@@ -299,6 +302,7 @@ impl Item {
     /// One or two words.
     fn word(&self) -> &str {
         match self.change.action {
+            _ if self.hindrance.is_some() => "login needed",
             Action::Publish | Action::Replace => "to publish",
             Action::Edit => "to edit",
             Action::Delete => "to delete",

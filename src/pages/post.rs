@@ -58,7 +58,8 @@ fn facts(site: &Site, item: &Item) -> Markup {
     let (change, recorded) = (&item.change, item.recorded.as_ref());
     html! {
         dl.facts {
-            (fact("Next", html! { strong { (visible(&telling::next(recorded, change, &site.zone))) } }))
+            @let next = item.hindrance.clone().unwrap_or_else(|| telling::next(recorded, change, &site.zone));
+            (fact("Next", html! { strong { (visible(&next)) } }))
             (fact("Why", why(change, recorded)))
             @if let Some(at) = item.at {
                 (fact(if recorded.is_some_and(|p| p.intended_at.is_some()) { "Sent" } else { "Due" }, time(at, site)))

@@ -53,7 +53,8 @@ fn item(post: &str, action: Action, recorded: Option<State>, at: Option<Timestam
         fixed: None,
         amendment: None,
     });
-    Item { change, recorded, at }
+    let hindrance = (action == Action::Replace).then(|| text.to_owned());
+    Item { change, recorded, at, hindrance }
 }
 
 fn entries(text: &str) -> Vec<Entry> {
@@ -160,6 +161,7 @@ fn hostile_text_is_text_on_every_page() {
     let times = [None, Some(at("2026-11-30T10:00:00Z"))];
     let actions = [
         Action::Publish,
+        Action::Replace,
         Action::Wait,
         Action::Refuse,
         Action::Hold,
@@ -260,6 +262,7 @@ fn what_happens_is_on_its_day_and_in_its_column() {
         item("later", Action::Wait, None, Some(at("2026-12-01T00:00:00Z")), "scheduled"),
         item("no", Action::Failed, Some(State::Failed), Some(at("2026-11-26T07:00:00Z")), "x"),
         item("now", Action::Publish, None, None, "new"),
+        item("barred", Action::Replace, None, None, "log in"),
     ];
     let mut site = site(items, "x");
     let render = |site: &Site, page: &Page| site.render(page).expect("a page");
@@ -274,6 +277,7 @@ fn what_happens_is_on_its_day_and_in_its_column() {
     let board = render(&site, &Page::Board);
     let order: Vec<_> = [
         "Needs somebody",
+        "post-barred",
         "post-no",
         "In the next run",
         "post-now",

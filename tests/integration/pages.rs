@@ -159,6 +159,9 @@ fn pages_are_served_and_change_with_content_and_ledger() {
     let project = Project::with(&yaml);
     server.log_in(&project, "sky").expect(0);
     project.write("content/one.yaml", "id: one\ntext: The first\nto:\n  sky:\n");
+    // Nobody is logged in there, so nothing leaves for it.
+    project.medium("good.mp4", "content/a.mp4");
+    project.write("content/barred.yaml", "id: barred\nmedia:\n  - file: a.mp4\nto:\n  drafts:\n");
     let serving = Serving::start(&project, &[]);
     wait_until("the post is live", || serving.get("/post-one.html").contains("chip live"));
     let version =
@@ -179,6 +182,8 @@ fn pages_are_served_and_change_with_content_and_ledger() {
     ] {
         assert_eq!(serving.status(page, ""), "200", "{page}");
     }
+    let barred = serving.get("/post-barred.html");
+    assert!(barred.contains("until somebody logs in: gitcast auth login drafts"), "{barred}");
     let history = serving.get("/post-one.html");
     assert!(history.contains("putRecord → 200") && history.contains("at://"), "{history}");
     let metrics = serving.get("/metrics");

@@ -117,7 +117,8 @@ pub(super) fn render(view: &View, tally: &Tally, passes: Passes) -> String {
         &["account", "action"],
         &actions,
     );
-    let queue = site.items.iter().filter(|item| item.change.action.acts()).count();
+    let queue =
+        site.items.iter().filter(|item| item.change.action.acts() && item.hindrance.is_none()).count();
     out.one("gauge", "gitcast_queue", "Publications that the next pass works on.", queue as f64);
     let uploading = |item: &&Item| item.recorded.as_ref().is_some_and(|p| p.state == State::Staging);
     out.one(
@@ -209,7 +210,7 @@ pub(super) fn render(view: &View, tally: &Tally, passes: Passes) -> String {
     out.0
 }
 
-/// Of what is due and has not been sent, though nothing but gitcast holds it up.
+/// Of what is due, wanted and not sent; also where somebody would have to log in first.
 fn lag_of_due(item: &Item, now: Timestamp) -> Option<f64> {
     let is_open = matches!(item.change.action, Action::Publish | Action::Replace | Action::Continue)
         && item.recorded.as_ref().is_none_or(|p| p.intended_at.is_none());
