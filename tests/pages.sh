@@ -98,7 +98,7 @@ await 'curl -fsS "${base}post-clip.html" | grep -q "chip live"' "the post does n
 # --- a browser that notes what goes wrong, and what it loads
 chromedriver --port=0 >driver.log 2>&1 &
 started="$started $!"
-await 'port=$(sed -n "s/.*successfully on port \([0-9]*\).*/\1/p" driver.log) && [ -n "$port" ]' "chromedriver does not start"
+await 'port=$(sed -n "s/.*successfully on port \([0-9]*\).*/\1/p" driver.log 2>/dev/null) && [ -n "$port" ]' "chromedriver does not start"
 
 # One WebDriver command: method, path, body.
 driver() {
