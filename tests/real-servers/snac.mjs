@@ -5,6 +5,7 @@
 //   node snac.mjs log-in PAGE USER       fills in the page; prints the address where the browser ends
 //   node snac.mjs find ID                prints the address of the post
 //   node snac.mjs delete URL             deletes the post of `brand` on its page
+//   node snac.mjs crowd USER N           so many other posts of the user
 //   node snac.mjs check MEDIA ID …       each post once, and whole; MEDIA is the folder of the files that were posted
 //
 // The file `users` has a name and a password on each line. Each line of `order` names a request and what becomes of it, once:
@@ -16,6 +17,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 
+const OTHER = 'other post ';
 const host = 'http://localhost:8001';
 const [command, ...rest] = process.argv.slice(2);
 
@@ -81,15 +83,24 @@ async function logIn(page, user) {
   console.log(reply.headers.get('location'));
 }
 
-// What the users see: all posts of their own, of each visibility.
+async function bearer(login) {
+  const page = await ask(`${host}/oauth/x-snac-get-token`, form({ login, passwd: users().get(login) }));
+  return { authorization: `Bearer ${(await page.text()).trim()}` };
+}
+
+// What the users see: all posts of their own, of each visibility, but for the crowd's.
 async function statuses() {
   const posts = [];
-  for (const [login, passwd] of users()) {
-    const page = await ask(`${host}/oauth/x-snac-get-token`, form({ login, passwd }));
-    const headers = { authorization: `Bearer ${(await page.text()).trim()}` };
+  for (const login of users().keys()) {
+    const headers = await bearer(login);
     posts.push(...(await (await ask(`${host}/api/v1/timelines/home?limit=10000`, { headers })).json()));
   }
-  return posts;
+  return posts.filter((post) => !post.text.startsWith(OTHER));
+}
+
+async function crowd(user, count) {
+  const headers = await bearer(user);
+  for (let n = 0; n < Number(count); n++) await ask(`${host}/api/v1/statuses`, form({ status: `${OTHER}${n}` }, headers));
 }
 
 const ofId = (posts, id) => posts.filter((post) => post.text.startsWith(`${id}: `));
@@ -157,4 +168,4 @@ async function check(media, ...ids) {
   process.exitCode = problems.length ? 1 : 0;
 }
 
-await { between, visit: ask, 'log-in': logIn, find, delete: remove, check }[command](...rest);
+await { between, visit: ask, 'log-in': logIn, find, delete: remove, crowd, check }[command](...rest);

@@ -109,7 +109,8 @@ impl Mastodon {
         let checkpoint = Checkpoint::read(job.checkpoint.as_ref())?;
         let session = Session { grant, log: &job.log };
         let since = job.intended_at.unwrap_or(job.now).saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
-        let listed = self.listed(session, &checkpoint, since).await?;
+        let account = owner(&checkpoint)?;
+        let mut listed = self.pages(session, (Feed::Own, account), since).await?;
         let is_first = checkpoint.live.is_empty();
         let wanted = Wanted {
             text: body.texts().nth(checkpoint.live.len()).unwrap_or_default(),
@@ -121,9 +122,15 @@ impl Mastodon {
         let is_new = |status: &&Status| {
             !job.taken.contains(&status.id) && !checkpoint.live.iter().any(|live| live.id == status.id)
         };
-        let candidates: Vec<Status> =
-            listed.statuses.iter().filter(is_new).filter(|s| wanted.may_be(s)).cloned().collect();
-        let (found, unread) = self.compare(session, &wanted, candidates).await?;
+        let candidates = |listed: &Listed| -> Vec<Status> {
+            listed.statuses.iter().filter(is_new).filter(|s| wanted.may_be(s)).cloned().collect()
+        };
+        let (mut found, mut unread) = self.compare(session, &wanted, candidates(&listed)).await?;
+        if found.is_empty() && listed.is_stuck {
+            listed = self.beside(session, account, since, &listed.statuses).await?;
+            let (others, more) = self.compare(session, &wanted, candidates(&listed)).await?;
+            (found, unread) = (others, unread + more);
+        }
         match (found.as_slice(), unread) {
             ([status], 0) => Ok(self.found(&body, checkpoint, status)),
             ([], unread) => {
@@ -243,31 +250,18 @@ impl Mastodon {
         server.and_then(|server| server.software.as_deref()).is_some_and(is_mastodon)
     }
 
-    /// The account's own posts since then, newest first. A server that does not turn the pages of the account's list may
-    /// turn those of its home timeline.
-    async fn listed(
+    /// What the account's home timeline shows of its own posts, beside those that are known. Asked where the account's list
+    /// is cut: there are servers that turn these pages only.
+    async fn beside(
         &self,
         session: Session<'_>,
-        checkpoint: &Checkpoint,
+        account: &str,
         since: Timestamp,
+        known: &[Status],
     ) -> Result<Listed, Error> {
-        let account = checkpoint.account.as_deref().ok_or_else(|| {
-            Error::new(
-                operation::LIST,
-                ErrorKind::Local,
-                "foreign-checkpoint",
-                "the account's id is not known",
-            )
-        })?;
-        let mut own = self.pages(session, (Feed::Own, account), since).await?;
-        if !own.is_stuck {
-            return Ok(own);
-        }
-        let home = self.pages(session, (Feed::Home, account), since).await?;
-        let is_known = |status: &Status| own.statuses.iter().any(|known| known.id == status.id);
-        let others: Vec<Status> = home.statuses.into_iter().filter(|status| !is_known(status)).collect();
-        own.statuses.extend(others);
-        Ok(Listed { is_whole: home.is_whole, ..own })
+        let mut home = self.pages(session, (Feed::Home, account), since).await?;
+        home.statuses.retain(|status| !known.iter().any(|other| other.id == status.id));
+        Ok(home)
     }
 
     /// A list is whole if it reaches back, or has an end: a page without posts. That a page comes again says nothing.
@@ -324,7 +318,7 @@ impl Mastodon {
         session: Session<'_>,
     ) -> Result<(), Error> {
         let Some(since) = job.look_back_to else { return Ok(()) };
-        let listed = self.listed(session, checkpoint, since).await?;
+        let listed = self.pages(session, (Feed::Own, owner(checkpoint)?), since).await?;
         let wanted = Wanted {
             text: &body.text,
             warning: &body.warning,
@@ -342,6 +336,14 @@ impl Mastodon {
         );
         Err(Error::new(operation::LIST, ErrorKind::Rejected, "already-there", message))
     }
+}
+
+fn owner(checkpoint: &Checkpoint) -> Result<&str, Error> {
+    let unknown = || {
+        let message = "the account's id is not known";
+        Error::new(operation::LIST, ErrorKind::Local, "foreign-checkpoint", message)
+    };
+    checkpoint.account.as_deref().ok_or_else(unknown)
 }
 
 fn read_page(page: &Value) -> Result<Vec<Status>, Error> {
