@@ -16,6 +16,12 @@ use super::payload::{Estimate, Payload, canonical};
 use super::project::{Late, Policy};
 use super::publication::{Amendment, Publication, State};
 
+mod live;
+mod slots;
+
+use live::{differs, is_editable};
+use slots::Slots;
+
 /// A post on an account, as the manifests want it.
 #[derive(Debug, Clone)]
 pub struct Desired {
@@ -350,53 +356,6 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn tombstone(&self, desired: &Desired, recorded: Option<&Publication>) -> Verdict {
-        let Some(recorded) = recorded else {
-            return verdict(Action::Skip, "deleted", "`state: deleted`, and nothing was published");
-        };
-        match recorded.state {
-            State::Planned | State::Failed | State::Staging | State::Staged => {
-                verdict(Action::Skip, "deleted", "`state: deleted`, and nothing was published")
-            }
-            State::Publishing | State::Accepted | State::Unresolved => verdict(
-                Action::Continue,
-                "deleted",
-                "`state: deleted`, but the platform may have it: finding out",
-            ),
-            State::Held => verdict(Action::Hold, "held", "nobody can tell whether it was published"),
-            State::Deleted => verdict(Action::Unchanged, "deleted", "deleted"),
-            State::Published if recorded.amendment == Some(Amendment::Delete) => {
-                let why = recorded.reason.as_ref().map_or("", |reason| reason.message.as_str());
-                verdict(Action::Failed, "delete-refused", why)
-            }
-            State::Published | State::Partial | State::Editing | State::Deleting if desired.can_delete => {
-                self.deletion(desired, recorded)
-            }
-            State::Published | State::Delivered | State::Partial | State::Editing | State::Deleting => {
-                verdict(
-                    Action::Undeletable,
-                    "delete-unsupported",
-                    "`state: deleted`, but the platform offers no deletion: delete it in the platform's app",
-                )
-            }
-        }
-    }
-
-    fn deletion(&self, desired: &Desired, recorded: &Publication) -> Verdict {
-        if let Some(verdict) = self.paused(desired) {
-            return verdict;
-        }
-        if recorded.state == State::Deleting {
-            let why = recorded.reason.as_ref().map_or(continues(State::Deleting), |r| r.message.as_str());
-            return (Action::Continue, "deleting", why.to_owned(), recorded.next_at);
-        }
-        if !self.input.overrides.allow_delete {
-            let message = "`state: deleted`, and a live post is deleted only if you say --allow-delete";
-            return verdict(Action::Refuse, "delete-not-allowed", message);
-        }
-        verdict(Action::Delete, "deleted", "`state: deleted`")
-    }
-
     /// What a person has paused is not touched.
     fn paused(&self, desired: &Desired) -> Option<Verdict> {
         let pause = self.pause(desired)?;
@@ -595,55 +554,6 @@ fn continues(state: State) -> &'static str {
         State::Editing => "its edit has begun",
         State::Deleting => "its deletion has begun",
         _ => "goes on where it stopped",
-    }
-}
-
-/// Whether the live post is, or may be, something else than what is desired: an edit that was turned down in the end may
-/// have arrived in part.
-fn differs(desired: &Desired, recorded: &Publication) -> bool {
-    recorded.digest != desired.digest || matches!(recorded.amendment, Some(Amendment::Edit(_)))
-}
-
-/// Whether the live post can be made into what is desired.
-fn is_editable(desired: &Desired, recorded: &Publication) -> bool {
-    let wanted = desired.payload.as_ref().and_then(|payload| payload.fixed);
-    wanted.is_some() && wanted == recorded.fixed
-}
-
-/// The posts of each account that count against its caps, and the ones that this plan adds.
-struct Slots {
-    caps: BTreeMap<AccountName, Vec<Cap>>,
-    spent: Vec<Spent>,
-}
-
-impl Slots {
-    fn new(input: &Input) -> Slots {
-        Slots { caps: input.caps.clone(), spent: input.spent.to_vec() }
-    }
-
-    /// Takes a slot now, or tells which cap is in the way and when it has room again.
-    fn take(&mut self, desired: &Desired, now: Timestamp) -> Option<(&'static str, Timestamp)> {
-        let counts = desired.payload.as_ref()?.counts;
-        let caps = self.caps.get(&desired.account).map_or(&[][..], Vec::as_slice);
-        for cap in caps.iter().filter(|cap| cap.counts == counts) {
-            let window = SignedDuration::try_from(cap.window).unwrap_or(SignedDuration::MAX);
-            let mut ends: Vec<Timestamp> = self
-                .spent
-                .iter()
-                .filter(|s| s.account == desired.account && s.counts == counts)
-                .filter_map(|s| s.at.checked_add(window).ok())
-                .filter(|end| *end > now)
-                .collect();
-            ends.sort();
-            let max = usize::try_from(cap.max).unwrap_or(usize::MAX);
-            if ends.len() >= max {
-                let free_at = ends[ends.len() - max];
-                self.spent.push(Spent { account: desired.account.clone(), counts, at: free_at });
-                return Some((cap.name, free_at));
-            }
-        }
-        self.spent.push(Spent { account: desired.account.clone(), counts, at: now });
-        None
     }
 }
 

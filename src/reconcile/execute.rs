@@ -31,15 +31,17 @@ use super::{random, wait_between};
 use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::domain::commit::Commit;
-use crate::domain::event::{Event, GrantChange};
+use crate::domain::event::Event;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{AccountName, ContentDigest, PostId};
 use crate::domain::pause::{Pause, pause_of};
 use crate::domain::plan::{Action, Desired, Plan};
 use crate::domain::publication::{Change, Checkpoint, Publication, Reason, State, Work};
 use crate::ledger::vault::Vault;
-use crate::ledger::{self, Ledger, Rescue};
+use crate::ledger::{self, Ledger};
 use crate::platform::{Deleted, Edited, Error, Job, Observation, Progress, RequestLog, Sent, Staged};
+
+mod logins;
 
 /// How long a request in flight may go on after a stop was asked for; then it is left to the next run. As long as the
 /// five seconds within which a stop is promised allow: a refresh that is cut off can cost the login.
@@ -262,53 +264,6 @@ impl Run<'_> {
         }
     }
 
-    /// Refreshes, waits for the next chance to, or gives up on the account.
-    fn authorize(&mut self, index: usize) -> Result<Option<Timestamp>, ledger::Error> {
-        let now = self.engine.clock.now();
-        let lane = &mut self.lanes[index];
-        match lane.credentials.access(&self.engine.vault, now) {
-            Access::Ready(_) => {
-                lane.is_asked = false;
-                Ok(None)
-            }
-            Access::WaitUntil(at) => {
-                lane.is_asked = false;
-                let idle = lane.items.iter().all(|item| item.done);
-                Ok((!idle).then_some(at))
-            }
-            Access::Blocked(reason) => {
-                self.give_up(index, reason);
-                Ok(None)
-            }
-            Access::Refresh(grant) => {
-                let generation = lane.credentials.generation();
-                let (account, platform) = (lane.account.clone(), lane.platform.clone());
-                lane.busy = true;
-                lane.rescue = Some(self.engine.ledger.make_room(&account)?);
-                self.record_grant(&account, GrantChange::Presented { generation }, Vec::new())?;
-                let log = RequestLog::default();
-                self.tasks.spawn(async move {
-                    crash::at(Point::BeforeRequest);
-                    let result = platform.refresh(&grant, &log).await;
-                    crash::at(Point::AfterAnswer);
-                    Finished { account, post: None, log, done: Done::Refreshed(result) }
-                });
-                Ok(None)
-            }
-        }
-    }
-
-    fn give_up(&mut self, index: usize, reason: String) {
-        let lane = &mut self.lanes[index];
-        let needed = lane.is_asked || lane.items.iter().any(|item| !item.done && item.action.acts());
-        lane.is_asked = false;
-        lane.items.iter_mut().for_each(|item| item.done = true);
-        if needed {
-            (self.notify)(Notice::Login { account: &lane.account, message: &reason });
-            self.summary.blocked.insert(lane.account.clone(), reason);
-        }
-    }
-
     /// Sends the item's next request, if the platform's limits have room for it.
     fn step(
         &mut self,
@@ -498,67 +453,6 @@ impl Run<'_> {
         } else if let Some(change) = lane.credentials.turned_down() {
             let account = lane.account.clone();
             self.record_grant(&account, change, Vec::new())?;
-        }
-        Ok(())
-    }
-
-    fn finish_refresh(
-        &mut self,
-        index: usize,
-        done: Done,
-        requests: Vec<Event>,
-    ) -> Result<(), ledger::Error> {
-        let Done::Refreshed(result) = done else { return Ok(()) };
-        let now = self.engine.clock.now();
-        let lane = &mut self.lanes[index];
-        let (account, rescue) = (lane.account.clone(), lane.rescue.take());
-        // Whoever has stored a newer login meanwhile has used this one's refresh token up: no refusal counts then.
-        if result.is_err() && lane.credentials.overtaken(self.engine.ledger.grant(&account)?) {
-            return self.append(requests);
-        }
-        match lane.credentials.refreshed(result, &self.engine.vault, now, random()) {
-            Ok(Some(change)) => self.record_login(&account, change, requests, rescue),
-            Ok(None) => Ok(()),
-            Err(error) => {
-                let message = format!("could not refresh the login: {error}");
-                (self.notify)(Notice::Login { account: &account, message: &message });
-                self.append(requests)
-            }
-        }
-    }
-
-    /// Records what a refresh came to. A new pair that the ledger cannot take is put where the next writer finds it:
-    /// the old one is dead.
-    fn record_login(
-        &mut self,
-        account: &AccountName,
-        change: GrantChange,
-        requests: Vec<Event>,
-        rescue: Option<Rescue>,
-    ) -> Result<(), ledger::Error> {
-        let recorded = self.record_grant(account, change.clone(), requests);
-        if let (Err(error), Some(rescue), GrantChange::Stored { .. }) = (&recorded, rescue, &change) {
-            let path = rescue.keep(&change)?;
-            let message = format!(
-                "{error}: the new login is kept, sealed, in {}; the next command that writes takes it up",
-                path.display()
-            );
-            (self.notify)(Notice::Login { account, message: &message });
-        }
-        recorded
-    }
-
-    fn record_grant(
-        &mut self,
-        account: &AccountName,
-        change: GrantChange,
-        mut events: Vec<Event>,
-    ) -> Result<(), ledger::Error> {
-        events.push(Event::Grant { account: account.clone(), change });
-        self.append(events)?;
-        let record = self.engine.ledger.grant(account)?;
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.account == *account) {
-            lane.credentials.reread(record);
         }
         Ok(())
     }

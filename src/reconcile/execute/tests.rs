@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
-use crate::domain::event::Request;
+use crate::domain::event::{GrantChange, Request};
 use crate::domain::grant::{TokenCare, TokenModel};
 use crate::domain::ids::{ContentDigest, PlatformId};
 use crate::domain::limits::{Cap, Counts, RateLimit};
