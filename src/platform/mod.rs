@@ -29,6 +29,7 @@ pub mod inquiry;
 pub mod mastodon;
 pub mod multipart;
 pub mod oauth;
+pub mod stored;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tiktok;

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::options::{Label, ReplyRule};
 use super::reference::Reference;
 use crate::domain::payload::Payload;
-use crate::domain::retry::ErrorKind;
-use crate::platform::Error;
+use crate::platform::{Error, stored};
 
 /// The form of [`Body`]; another one gets another number.
 pub(super) const VERSION: u32 = 1;
@@ -74,14 +73,7 @@ fn is_yes(flag: &bool) -> bool {
 impl Body {
     /// The body of a payload from the ledger.
     pub(super) fn read(payload: &Payload) -> Result<Body, Error> {
-        let error = |why: String| Error::new("prepare", ErrorKind::Local, "foreign-payload", why);
-        let body: Body = serde_json::from_value(payload.body.clone())
-            .map_err(|why| error(format!("the recorded payload cannot be read: {why}")))?;
-        if body.v != VERSION {
-            let message = "the recorded payload has form {}, which this version does not know";
-            return Err(error(message.replace("{}", &body.v.to_string())));
-        }
-        Ok(body)
+        stored::body(payload, VERSION)
     }
 
     /// Of each post, in order.

@@ -6,8 +6,7 @@ use serde_json::json;
 use super::options::Visibility;
 use crate::domain::ids::ContentDigest;
 use crate::domain::payload::{Payload, canonical};
-use crate::domain::retry::ErrorKind;
-use crate::platform::Error;
+use crate::platform::{Error, stored};
 
 /// The form of [`Body`]; another one gets another number.
 pub(super) const VERSION: u32 = 1;
@@ -68,15 +67,7 @@ fn is_false(flag: &bool) -> bool {
 impl Body {
     /// The body of a payload from the ledger.
     pub(super) fn read(payload: &Payload) -> Result<Body, Error> {
-        let error = |why: String| Error::new("prepare", ErrorKind::Local, "foreign-payload", why);
-        let body: Body = serde_json::from_value(payload.body.clone())
-            .map_err(|why| error(format!("the recorded payload cannot be read: {why}")))?;
-        if body.v != VERSION {
-            let message =
-                format!("the recorded payload has form {}, which this version does not know", body.v);
-            return Err(error(message));
-        }
-        Ok(body)
+        stored::body(payload, VERSION)
     }
 
     /// Of each post, in order.

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::ContentDigest;
 use crate::domain::publication::{Checkpoint as Stored, Remote};
-use crate::domain::retry::ErrorKind;
-use crate::platform::Error;
+use crate::platform::{Error, stored};
 
 const VERSION: u32 = 1;
 
@@ -130,15 +129,8 @@ impl Default for Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn read(stored: Option<&Stored>) -> Result<Checkpoint, Error> {
-        let Some(stored) = stored else { return Ok(Checkpoint::default()) };
-        let error = |why: &str| {
-            let message = format!("the recorded checkpoint cannot be read: {why}");
-            Error::new("resume", ErrorKind::Local, "foreign-checkpoint", message)
-        };
-        let read: Checkpoint =
-            serde_json::from_value(stored.clone()).map_err(|why| error(&why.to_string()))?;
-        if read.v == VERSION { Ok(read) } else { Err(error("written by another version")) }
+    pub(super) fn read(from: Option<&Stored>) -> Result<Checkpoint, Error> {
+        stored::checkpoint(from, VERSION)
     }
 
     pub(super) fn store(&self) -> Stored {

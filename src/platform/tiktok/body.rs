@@ -9,8 +9,7 @@ use super::options::{Allow, Disclosure, Privacy};
 use crate::domain::media::Medium;
 use crate::domain::payload::Payload;
 use crate::domain::project::Mode;
-use crate::domain::retry::ErrorKind;
-use crate::platform::Error;
+use crate::platform::{Error, stored};
 
 /// The form of [`Body`]; another one gets another number.
 pub(super) const VERSION: u32 = 1;
@@ -63,16 +62,7 @@ fn is_zero(number: &u64) -> bool {
 impl Body {
     /// The body of a payload from the ledger.
     pub(super) fn read(payload: &Payload) -> Result<Body, Error> {
-        let error = |why: String| Error::new("prepare", ErrorKind::Local, "foreign-payload", why);
-        let body: Body = serde_json::from_value(payload.body.clone())
-            .map_err(|why| error(format!("the recorded payload cannot be read: {why}")))?;
-        if body.v != VERSION {
-            return Err(error(format!(
-                "the recorded payload has form {}, which this version does not know",
-                body.v
-            )));
-        }
-        Ok(body)
+        stored::body(payload, VERSION)
     }
 
     pub(super) fn is_direct(&self) -> bool {

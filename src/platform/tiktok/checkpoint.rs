@@ -10,8 +10,7 @@ use super::media;
 use super::options::Privacy;
 use super::types::CreatorInfo;
 use crate::domain::publication::Checkpoint as Stored;
-use crate::domain::retry::ErrorKind;
-use crate::platform::Error;
+use crate::platform::{Error, stored};
 
 const VERSION: u32 = 1;
 
@@ -112,16 +111,8 @@ impl Default for Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn read(stored: Option<&Stored>) -> Result<Checkpoint, Error> {
-        let Some(stored) = stored else { return Ok(Checkpoint::default()) };
-        let error = |why: &str| {
-            let message = format!("the recorded checkpoint cannot be read: {why}");
-            Error::new("resume", ErrorKind::Local, "foreign-checkpoint", message)
-        };
-        // serde's own message could quote the checkpoint, which holds the upload URL.
-        let read: Checkpoint =
-            serde_json::from_value(stored.clone()).map_err(|_| error("not of the expected form"))?;
-        if read.v == VERSION { Ok(read) } else { Err(error("written by another version")) }
+    pub(super) fn read(from: Option<&Stored>) -> Result<Checkpoint, Error> {
+        stored::checkpoint(from, VERSION)
     }
 
     pub(super) fn store(&self) -> Stored {
