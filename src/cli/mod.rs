@@ -188,7 +188,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-fn run(cli: Cli) -> Result<Exit, Failure> {
+fn run(mut cli: Cli) -> Result<Exit, Failure> {
+    if matches!(cli.command, Command::Watch(_)) {
+        cli.global.lock_timeout = cli.global.lock_timeout.min(watch::LOCK_WAIT_MAX);
+    }
     let workspace = Workspace::new(&cli.global)?;
     match cli.command {
         Command::Init => init::run(&workspace),

@@ -47,6 +47,9 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 const NAP_MAX: Duration = Duration::from_secs(20);
 /// After a pass that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// While another process has the ledger: how long a pass waits for it, so that a stop is heard, and then the next one.
+pub(super) const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+const LOCKED_RETRY_AFTER: Duration = Duration::from_secs(3);
 /// Below `state/`: asks for a pass, as SIGHUP does.
 const RECONCILE_NOW: &str = "reconcile-now";
 /// The ledger's marker: it changes with each thing that is recorded, by whomever.
@@ -198,10 +201,14 @@ impl<'a> Watching<'a> {
                     passed.next_at
                 }
                 Err(failure) if self.arguments.once || failure.is_final() => return Err(failure),
+                Err(failure) if failure.exit == Exit::Locked => {
+                    self.tell_failure(&failure, LOCKED_RETRY_AFTER);
+                    later(now, LOCKED_RETRY_AFTER)
+                }
                 Err(failure) => {
                     self.serving.iter().for_each(|serving| serving.pulse.passed(None));
-                    self.tell_failure(&failure);
-                    now.saturating_add(RETRY_AFTER).unwrap_or(Timestamp::MAX)
+                    self.tell_failure(&failure, RETRY_AFTER);
+                    later(now, RETRY_AFTER)
                 }
             };
             self.marker = self.read_marker();
@@ -266,7 +273,13 @@ impl<'a> Watching<'a> {
             }
             tokio::select! {
                 _ = self.stop.changed() => return,
-                _ = self.content.1.changed() => return quiet(&self.content.0, &self.workspace.content).await,
+                _ = self.content.1.changed() => {
+                    // Git may take its time, and a stop does not wait for it.
+                    tokio::select! {
+                        () = quiet(&self.content.0, &self.workspace.content) => return,
+                        _ = self.stop.changed() => return,
+                    }
+                }
                 _ = self.state.1.changed() => {
                     if self.is_asked() { return; }
                 }
@@ -300,6 +313,7 @@ impl<'a> Watching<'a> {
         let gates = &arguments.gates;
         let newcomers = self.rehearsing.filter(|_| !std::mem::replace(&mut self.is_logged_in, true));
         let mut pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("watch", gates), newcomers)?;
+        let planned_at = pass.now;
         self.tell_plan(&pass, &loaded)?;
         let unsettled = leave_unsettled(&mut pass.plan, &loaded);
         let commits = tokio::task::block_in_place(|| pass.commits(workspace));
@@ -308,10 +322,13 @@ impl<'a> Watching<'a> {
         let zone = plan::zone(&loaded);
         let mut reporter = Reporter::new(workspace.palette, zone);
         let (sender, enough) = watch::channel(false);
-        let until =
-            Until { deadline: later(workspace.clock.now(), WAIT_MAX), stop: self.stop.clone(), enough };
+        let until = Until {
+            deadline: later(workspace.clock.now(), WAIT_MAX),
+            stop: self.stop.clone(),
+            enough: enough.clone(),
+        };
         let changes = self.content.1.clone();
-        let due_at = wake_at(workspace.clock.now(), (&plan, &[]), &BTreeMap::new(), Timestamp::MAX);
+        let due_at = wake_at(planned_at, (&plan, &[]), &BTreeMap::new(), Timestamp::MAX);
         let interruption = interrupt(sender, changes, wait_between(workspace.clock.now(), due_at));
         let summary = {
             let (clock, events) = (workspace.clock.clone(), &self.events);
@@ -333,14 +350,18 @@ impl<'a> Watching<'a> {
             }
         };
         drop(reporter);
-        let next_at = self.next_at(&engine.ledger, &plan, &loaded, latest)?;
-        let next_at = unsettled.map_or(next_at, |at| next_at.min(at));
+        let next_at = match *enough.borrow() {
+            true => planned_at,
+            false => self.next_at(planned_at, &engine.ledger, &plan, &loaded, latest)?,
+        };
+        let next_at = unsettled.into_iter().chain(summary.next_at).fold(next_at, Timestamp::min);
         let blocked = if summary.blocked.is_empty() { Exit::Converged } else { Exit::LoginNeeded };
         Ok(Passed { next_at, exit: Exit::of([verdict, refused, blocked]), is_whole: true })
     }
 
     fn next_at(
         &self,
+        planned_at: Timestamp,
         ledger: &Ledger,
         plan: &Plan,
         loaded: &Loaded,
@@ -352,7 +373,7 @@ impl<'a> Watching<'a> {
                 grants.insert(account.clone(), (grant, platform.token_care()));
             }
         }
-        Ok(wake_at(self.workspace.clock.now(), (plan, &ledger.publications()?), &grants, latest))
+        Ok(wake_at(planned_at, (plan, &ledger.publications()?), &grants, latest))
     }
 
     fn tell_diagnostics(&mut self, loaded: &Loaded) -> Result<(), Failure> {
@@ -400,10 +421,10 @@ impl<'a> Watching<'a> {
         Ok(())
     }
 
-    fn tell_failure(&mut self, failure: &Failure) {
+    fn tell_failure(&mut self, failure: &Failure, retry_after: Duration) {
         if failure.message != self.told.failure {
             failure.report(self.workspace.palette, false);
-            ui::tell(&format!("Trying again in {} s.", RETRY_AFTER.as_secs()));
+            ui::tell(&format!("Trying again every {} s.", retry_after.as_secs()));
             self.told.failure.clone_from(&failure.message);
         }
     }

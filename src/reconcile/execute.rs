@@ -90,6 +90,8 @@ pub struct Summary {
     /// Accounts that cannot work, and why.
     pub blocked: BTreeMap<AccountName, String>,
     pub interrupted: bool,
+    /// When there is room for what waits beyond the deadline.
+    pub next_at: Option<Timestamp>,
 }
 
 /// When to give up waiting, and the signs to end sooner.
@@ -192,7 +194,7 @@ impl Run<'_> {
             let wake = if *until.enough.borrow() { None } else { self.start_all()? };
             let now = self.engine.clock.now();
             if self.tasks.is_empty() && wake.is_none_or(|at| at > until.deadline) {
-                return Ok(self.summary);
+                return Ok(Summary { next_at: wake, ..self.summary });
             }
             let sleep = wait_between(now, wake.unwrap_or(now));
             tokio::select! {

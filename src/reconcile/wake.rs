@@ -13,8 +13,9 @@ use crate::domain::publication::Publication;
 /// again after this long.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
-/// The next appointment of what a pass has left: due times, waits for a platform, looks, and ends of tokens. At `latest`
-/// if there is none before.
+/// The next appointment of what a pass has left that was planned at `now`: due times, waits for a platform, looks, and
+/// ends of tokens. What has come due since then was not tried, and is an appointment that has passed. At `latest` if
+/// there is none before.
 pub fn wake_at(
     now: Timestamp,
     (plan, recorded): (&Plan, &[Publication]),

@@ -246,6 +246,49 @@ fn a_checkout_is_seen_as_a_whole() {
     assert!(plans.iter().any(|plan| plan.contains("100 to publish")), "{plans:?}");
 }
 
+/// Waits until the process hears SIGTERM.
+fn wait_until_it_listens(child: &Child) {
+    wait_until("it listens for signals", || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+        caught & (1 << (15 - 1)) != 0
+    });
+}
+
+/// What is promised is five seconds; the rest is for a machine that has other things to do.
+const SOON: Duration = Duration::from_millis(6_500);
+
+#[test]
+fn a_stop_waits_neither_for_git_nor_for_another_process() {
+    let server = server();
+    let project = project(&server);
+    project.write(".git/index.lock", "");
+    save(&project, "first");
+    let watching = Watching::start(&project, &[]);
+    // Nothing has changed since it began, so that this is content as it is.
+    wait_until("the first", || server.count() == 1);
+    save(&project, "second");
+    wait_until_it_listens(watching.child());
+    let begun = std::time::Instant::now();
+    watching.stop().expect(0);
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    assert_eq!(server.count(), 1, "git is not done");
+    std::fs::remove_file(project.path(".git/index.lock")).expect("removed");
+    // Another process has the ledger, and its request hangs.
+    server.rehearsal.faults().add(Fault::next("putRecord", Action::Delay { ms: 40_000 }));
+    let mut other = project.command(&["apply", "--auto-approve"]);
+    let mut other = other.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    wait_until("it hangs", || server.requests("putRecord") == 2);
+    let watching = Watching::start(&project, &[]);
+    wait_until_it_listens(watching.child());
+    let begun = std::time::Instant::now();
+    let run = watching.stop().expect(0);
+    assert!(begun.elapsed() < SOON, "{:?}: {}", begun.elapsed(), run.stderr);
+    other.kill().expect("killed");
+    other.wait().expect("it is dead");
+}
+
 #[test]
 fn killed_again_and_again_it_posts_each_once() {
     let server = server();

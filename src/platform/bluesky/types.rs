@@ -30,6 +30,7 @@ const CODES: &[(&str, ErrorKind, &str)] = &[
     ),
     (HANDLE_NOT_FOUND, Rejected, "nobody has this handle"),
     (RECORD_NOT_FOUND, Rejected, "there is no such post"),
+    ("BadExpiration", Rejected, "this machine's clock, or the server's, is wrong"),
     ("RepoNotFound", Rejected, "there is no such account here"),
     // The key is taken: by this very record after a lost answer, or by somebody else. A look tells.
     ("InvalidSwap", Ambiguous, "the record's key is taken"),
@@ -125,6 +126,7 @@ mod tests {
             (400, named("InvalidRequest"), Rejected, Rejected),
             (400, named("InvalidSwap"), Ambiguous, Transient),
             (400, named("BlobNotFound"), Rejected, Rejected),
+            (400, named("BadExpiration"), Rejected, Rejected),
             (400, named("SomethingNew"), Protocol, Protocol),
             (413, String::new(), Rejected, Rejected),
             (429, named("RateLimitExceeded"), RateLimited, RateLimited),

@@ -451,8 +451,10 @@ async fn waiting_ends_at_the_deadline_and_the_next_run_keeps_the_appointment() {
     fake.publish.lock().expect("lock").push_back(Ok(Sent::Accepted(json!(2), wait)));
     let world = World::one(fake);
     let begun = Instant::now();
-    world.run(10).await;
+    let summary = world.run(10).await;
     assert_eq!(begun.elapsed(), TAKES * 2, "nothing to wait for within the deadline");
+    let waits = summary.next_at.expect("an appointment").duration_since(world.clock.now());
+    assert_eq!(waits, SignedDuration::try_from(wait).expect("short"));
     world.run(10).await;
     assert_eq!(world.fake("a").seconds("observe"), [0; 0]);
     world.run(90).await;
