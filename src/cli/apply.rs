@@ -286,7 +286,7 @@ fn outcomes(
     let begun = |c: &Planned| recorded.iter().any(|p| p.post == c.post && p.account == c.account);
     let is_ahead = |p: &Publication| {
         let desired = loaded.desired.iter().find(|d| d.post == p.post && d.account == p.account);
-        desired.and_then(|d| d.publish_at).is_some_and(|due| due > workspace.clock.now())
+        desired.is_some_and(|d| d.opens_at(workspace.clock.now()) > workspace.clock.now())
     };
     let waits = |c: &&Planned| c.action.acts() && !summary.blocked.contains_key(&c.account) && !begun(c);
     if plan.changes.iter().any(|c| waits(&c) || c.reason == plan::CAP) {

@@ -68,7 +68,7 @@ impl View {
         for change in plan.changes {
             let place = key(&change.post, &change.account);
             let recorded = recorded.get(&place).map(|p| (*p).clone());
-            let due = desired.get(&place).and_then(|n| loaded.desired[*n].publish_at);
+            let due = desired.get(&place).and_then(|n| loaded.desired[*n].due());
             let settled = recorded.as_ref().filter(|p| p.state.is_success() || p.state == State::Deleted);
             let sent = recorded.as_ref().and_then(|p| p.intended_at).or(settled.map(|p| p.updated_at));
             let hindrance = hindrance(&change, &accounts);
@@ -135,7 +135,7 @@ impl View {
     pub(super) fn published_lags(&self) -> Vec<f64> {
         let lag = |item: &Item| {
             let sent = item.recorded.as_ref()?.intended_at?;
-            let due = self.desired(&item.change.post, &item.change.account)?.publish_at?;
+            let due = self.desired(&item.change.post, &item.change.account)?.due()?;
             Some(sent.duration_since(due).as_secs_f64().max(0.0))
         };
         self.site.items.iter().filter_map(lag).collect()

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod preview;
 pub mod project;
 pub mod publication;
+pub mod quiet;
 pub mod recipient;
 pub mod resolution;
 pub mod retry;

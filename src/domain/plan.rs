@@ -5,19 +5,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AccountName, ContentDigest, PlatformId, PostId};
 use super::limits::{Cap, Counts};
 use super::manifest::DesiredState;
-use super::pause::{Pause, pause_of};
+use super::pause::Pause;
 use super::payload::{Estimate, Payload, canonical};
-use super::project::{Late, Policy};
+use super::project::Policy;
 use super::publication::{Amendment, Publication, State};
+use super::quiet::QuietHours;
 
 mod live;
 mod slots;
+mod timing;
 
 use live::{differs, is_editable};
 use slots::Slots;
@@ -31,12 +33,31 @@ pub struct Desired {
     pub path: String,
     pub state: DesiredState,
     pub revision: u32,
+    /// As it is written.
     pub publish_at: Option<Timestamp>,
+    /// Of its account.
+    pub quiet: Option<QuietHours>,
     pub digest: ContentDigest,
     /// Absent for a tombstone.
     pub payload: Option<Payload>,
     /// Whether its platform takes live posts away.
     pub can_delete: bool,
+}
+
+impl Desired {
+    /// When it is due: as written, or at the end of the quiet hours in which that lies.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.publish_at.map(|at| self.after_quiet(at))
+    }
+
+    /// When its publish request may leave, from `now` on.
+    pub fn opens_at(&self, now: Timestamp) -> Timestamp {
+        self.after_quiet(self.publish_at.map_or(now, |at| at.max(now)))
+    }
+
+    fn after_quiet(&self, at: Timestamp) -> Timestamp {
+        self.quiet.as_ref().map_or(at, |quiet| quiet.after(at))
+    }
 }
 
 /// All that a plan is made from.
@@ -137,6 +158,8 @@ impl Action {
 
 /// Reason of what waits for its time.
 const SCHEDULED: &str = "scheduled";
+/// Reason of what waits for the end of quiet hours.
+const QUIET: &str = "quiet";
 /// Reason of what is skipped because its time has passed.
 const LATE: &str = "late";
 
@@ -183,7 +206,9 @@ impl Plan {
             Action::Unchanged | Action::Orphaned | Action::Diverged | Action::Undeletable => Some(until),
             Action::Hold | Action::Failed => Some(until),
             Action::Skip => (change.reason != LATE).then_some(until),
-            Action::Wait if change.reason == SCHEDULED => change.next_at.map(|due| until.min(due)),
+            Action::Wait if [SCHEDULED, QUIET].contains(&change.reason.as_str()) => {
+                change.next_at.map(|due| until.min(due))
+            }
             Action::Wait | Action::Refuse => None,
             Action::Publish | Action::Replace | Action::Continue | Action::Edit | Action::Delete => None,
         })
@@ -303,7 +328,11 @@ impl<'a> Planner<'a> {
             | State::Deleting
             | State::Unresolved => {
                 let hindrance = match recorded.state {
-                    State::Staging | State::Staged | State::Partial => self.untimely(desired),
+                    State::Staging | State::Staged => {
+                        self.untimely(desired, Some(desired.opens_at(self.input.now)))
+                    }
+                    // A thread that has begun does not stop in the middle for the night.
+                    State::Partial => self.untimely(desired, desired.publish_at),
                     State::Editing | State::Deleting => self.paused(desired),
                     _ => None,
                 };
@@ -356,68 +385,16 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What a person has paused is not touched.
-    fn paused(&self, desired: &Desired) -> Option<Verdict> {
-        let pause = self.pause(desired)?;
-        Some((Action::Wait, PAUSED, pause.describe(), pause.until))
-    }
-
-    /// Why it may not be published at this time, if so. Asked again for what has begun: its time may have been changed,
-    /// and nothing is ever published after its `max_age`.
-    fn untimely(&self, desired: &Desired) -> Option<Verdict> {
-        let (now, policy) = (self.input.now, self.input.policy);
-        // Before everything that refuses: what a person has paused needs nobody's attention.
-        if let Some(pause) = self.pause(desired) {
-            let next_at = pause.until.map(|until| until.max(desired.publish_at.unwrap_or(until)));
-            return Some((Action::Wait, PAUSED, pause.describe(), next_at));
-        }
-        let due = desired.publish_at?;
-        if due > now && due.duration_since(now) > policy.stage_ahead {
-            return Some((Action::Wait, SCHEDULED, format!("due at {due}"), Some(due)));
-        }
-        let age = now.duration_since(due);
-        if age > policy.max_age && !self.input.overrides.ignore_max_age {
-            return Some(verdict(
-                Action::Refuse,
-                "too-old",
-                format!(
-                    "due {} ago, longer than `policy.max_age` ({}); change `publish_at`, or say --ignore-max-age",
-                    rounded(age),
-                    rounded(policy.max_age)
-                ),
-            ));
-        }
-        None
-    }
-
-    /// What the policy says about a post that did not begin in time.
-    fn late(&self, desired: &Desired) -> Option<Verdict> {
-        let policy = self.input.policy;
-        let late = self.input.now.duration_since(desired.publish_at?);
-        if late > policy.late_grace && !self.input.overrides.publish_late {
-            let (late, grace) = (rounded(late), rounded(policy.late_grace));
-            let late = format!("due {late} ago, later than `policy.late.grace` ({grace})");
-            match policy.late_then {
-                Late::Publish => {}
-                Late::Skip => {
-                    let message = format!("{late}; `policy.late.then` is skip");
-                    return Some(verdict(Action::Skip, LATE, message));
-                }
-                Late::Ask => {
-                    return Some(verdict(
-                        Action::Refuse,
-                        LATE,
-                        format!("{late}; say --publish-late, or change `publish_at`"),
-                    ));
-                }
-            }
-        }
-        None
-    }
-
     /// Nothing of it is at the platform: is it time, and may it go?
     fn fresh(&mut self, desired: &'a Desired, reason: &'static str, message: &str) -> Verdict {
-        if let Some(verdict) = self.untimely(desired).or_else(|| self.late(desired)) {
+        let now = self.input.now;
+        let opens_at = desired.opens_at(now);
+        let hindrance = match self.untimely(desired, Some(opens_at)) {
+            // That it is too late then, somebody may want to know at once.
+            Some(quiet) if quiet.1 == QUIET => self.late(desired).or(Some(quiet)),
+            other => other.or_else(|| self.late(desired)),
+        };
+        if let Some(verdict) = hindrance {
             return verdict;
         }
         if let Some(other) = self.duplicate_of(desired) {
@@ -429,7 +406,8 @@ impl<'a> Planner<'a> {
                 ),
             );
         }
-        if let Some((cap, free_at)) = self.slots.take(desired, self.input.now) {
+        if let Some((cap, free_at)) = self.slots.take(desired, now) {
+            let free_at = desired.opens_at(free_at);
             return (
                 Action::Wait,
                 "cap",
@@ -438,18 +416,11 @@ impl<'a> Planner<'a> {
             );
         }
         *self.new_posts.entry(&desired.account).or_default() += 1;
-        match desired.publish_at.filter(|due| *due > self.input.now) {
-            Some(due) => {
-                let message = format!("due at {due}; what can be done before is done now");
-                (Action::Publish, reason, message, Some(due))
-            }
-            None => verdict(Action::Publish, reason, message),
+        if opens_at > now {
+            let message = format!("due at {opens_at}; what can be done before is done now");
+            return (Action::Publish, reason, message, Some(opens_at));
         }
-    }
-
-    fn pause(&self, desired: &Desired) -> Option<&'a Pause> {
-        let place = (&desired.post, &desired.account, desired.platform);
-        pause_of(self.input.pauses, place, self.input.now)
+        verdict(Action::Publish, reason, message)
     }
 
     /// The post that has this content on this account, if there is one; else this one claims it.
@@ -526,24 +497,6 @@ impl<'a> Planner<'a> {
             estimate: None,
         }
     }
-}
-
-/// A duration for people: its two largest units, `3d 1h`.
-fn rounded(duration: SignedDuration) -> String {
-    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm'), (1, 's')];
-    let mut left = duration.as_secs();
-    let mut parts = Vec::new();
-    for (seconds, unit) in units {
-        let count = left / seconds;
-        left %= seconds;
-        if count > 0 {
-            parts.push(format!("{count}{unit}"));
-        } else if !parts.is_empty() {
-            break;
-        }
-    }
-    parts.truncate(2);
-    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
 fn continues(state: State) -> &'static str {

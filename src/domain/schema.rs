@@ -102,6 +102,32 @@ struct Account {
     /// The environment variable that holds the app's secret; CLIENT_SECRET is part of its name, likewise.
     #[schemars(extend("pattern" = SECRET_VARIABLE))]
     client_secret_env: Option<String>,
+    /// When nothing new becomes public there, instead of what the policy says; or `none`.
+    quiet_hours: Option<OwnQuietHours>,
+}
+
+/// Those of an account.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its shape matters")]
+enum OwnQuietHours {
+    Hours(QuietHours),
+    No(#[schemars(extend("const" = "none"))] String),
+}
+
+/// A part of each day in which nothing new becomes public: what falls into it waits for its end.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape matters")]
+struct QuietHours {
+    /// Quiet from this time of day on: `22:00`.
+    #[schemars(extend("pattern" = TIME_OF_DAY))]
+    from: String,
+    /// Not quiet any more: `07:00`. Before `from`: over midnight.
+    #[schemars(extend("pattern" = TIME_OF_DAY))]
+    to: String,
+    /// IANA name: the project's unless written.
+    timezone: Option<String>,
 }
 
 /// What stops a plan, and what happens to late posts.
@@ -115,6 +141,8 @@ struct Policy {
     max_age: Option<String>,
     /// How long before its time a post is uploaded, at most 45m: `30m`. Not at all unless written
     stage_ahead: Option<String>,
+    /// When nothing new becomes public.
+    quiet_hours: Option<QuietHours>,
     /// The most new posts for each account in one run: 10 unless written.
     #[schemars(range(min = 0, max = NEW_POSTS_MAX))]
     max_new_posts: Option<u64>,
@@ -271,6 +299,7 @@ const NAME: &str = r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]*$";
 const KEY_VARIABLE: &str = "^(?=.*CLIENT_KEY)[A-Z][A-Z0-9_]*$";
 const SECRET_VARIABLE: &str = "^(?=.*CLIENT_SECRET)[A-Z][A-Z0-9_]*$";
 const DURATION: &str = "^[0-9]+[smhdw]$";
+const TIME_OF_DAY: &str = "^([01]?[0-9]|2[0-3]):[0-5][0-9]$";
 
 /// The schema of manifests. `platforms` are the schemas of the options that each platform takes under an account.
 pub fn manifest(platforms: Vec<(PlatformId, Schema)>) -> Value {
@@ -445,6 +474,8 @@ mod tests {
             (&project["$defs"]["Account"], "accounts: {a: {?: x}}", true),
             (&project["$defs"]["Policy"], "policy: {?: x}", true),
             (&project["$defs"]["LatePolicy"], "policy: {late: {?: x}}", true),
+            (&project["$defs"]["QuietHours"], "policy: {quiet_hours: {?: x}}", true),
+            (&project["$defs"]["QuietHours"], "accounts: {a: {quiet_hours: {?: x}}}", true),
         ] {
             let keys = sorted(schema["properties"].as_object().expect("properties").keys().cloned());
             assert_eq!(keys, listed(text, is_project, "unknown-key"), "{text}");
@@ -516,6 +547,11 @@ mod tests {
             (&manifest, "text: t", false),
             (&project, "timezone: UTC", true),
             (&project["$defs"]["Account"], "{version: 1, accounts: {a: {audited: true}}}", true),
+            (
+                &project["$defs"]["QuietHours"],
+                "{version: 1, accounts: {}, policy: {quiet_hours: {timezone: UTC}}}",
+                true,
+            ),
         ] {
             let missing = diagnostics(text, is_project).into_iter().filter(|d| d.code == "missing-key");
             let missing = sorted(missing.map(|d| d.message.split('`').nth(1).expect("a key").to_owned()));

@@ -75,7 +75,7 @@ pub fn load(source: &Source, cache: Option<&Cache>, http: &Http, keys: &Keys) ->
     for (post, is_good) in
         posts.into_iter().map(|p| (p, true)).chain(suspects.into_iter().map(|p| (p, false)))
     {
-        loaded.add(post, is_good, source.stand_in.as_ref());
+        loaded.add(post, is_good, source.stand_in.as_ref(), http.clock().now());
     }
     loaded.add_resolutions(source);
     loaded.diagnostics.sort_by_cached_key(|d| (d.path.clone(), d.span.map(|span| span.start)));
@@ -152,7 +152,7 @@ impl StandIn {
 
 impl Loaded {
     /// Judges the post for each account, and desires it if it `is_good` and stays so.
-    fn add(&mut self, scanned: ScannedPost, is_good: bool, stand_in: Option<&StandIn>) {
+    fn add(&mut self, scanned: ScannedPost, is_good: bool, stand_in: Option<&StandIn>, now: Timestamp) {
         let ScannedPost { post, mut media } = scanned;
         if let Some(stand_in) = stand_in {
             media.iter_mut().for_each(|medium| stand_in.serve(medium));
@@ -174,11 +174,13 @@ impl Loaded {
                 state: post.state,
                 revision: post.revision,
                 publish_at: post.publish_at.as_ref().map(|at| at.value),
+                quiet: account.quiet.clone(),
                 digest: ContentDigest::of(b""),
                 payload: None,
                 can_delete: platform.deletes().is_some(),
             };
             if post.state == DesiredState::Present {
+                self.diagnostics.extend(in_quiet_hours(&desired, post.publish_at.as_ref(), now));
                 let prepared = platform.prepare(&post, target, &media);
                 good &= !prepared.diagnostics.iter().any(Diagnostic::is_error);
                 // What a platform minds about the media, it minds on each of its accounts.
@@ -229,4 +231,17 @@ impl Loaded {
         }
         Ok(spent)
     }
+}
+
+/// A time yet to come that lies in quiet hours is not the one at which it will be published.
+fn in_quiet_hours(
+    desired: &Desired,
+    written: Option<&Located<Timestamp>>,
+    now: Timestamp,
+) -> Option<Diagnostic> {
+    let (at, quiet) = written.filter(|at| at.value > now).zip(desired.quiet.as_ref())?;
+    let end = quiet.end_of(at.value)?.to_zoned(quiet.zone.clone()).strftime("%Y-%m-%dT%H:%M");
+    let message = format!("this time is in the quiet hours of {} ({quiet})", desired.account);
+    let warning = Diagnostic::warning("quiet-hours", &desired.path, at.span, message);
+    Some(warning.help(format!("it will be published at {end}; write that, or another time")))
 }

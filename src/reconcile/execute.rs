@@ -284,7 +284,7 @@ impl Run<'_> {
             self.record(index, item, vec![change], Vec::new())?;
             return Ok(Some(now));
         }
-        let due = self.lanes[index].items[item].publish_at(now);
+        let due = self.lanes[index].items[item].opens_at(publication.state, now);
         if let (State::Staged | State::Partial, Some(due)) = (publication.state, due) {
             self.lanes[index].items[item].ready_at = due;
             return Ok(Some(now));
@@ -349,7 +349,7 @@ impl Run<'_> {
             key: key_of(publication),
             remote: publication.remote.clone(),
             now,
-            publish_at: self.lanes[index].items[item].publish_at(now),
+            publish_at: self.lanes[index].items[item].opens_at(publication.state, now),
             reason: publication.reason.as_ref().map(|reason| reason.code.clone()),
             intended_at: publication.intended_at,
             taken: Arc::new(taken),

@@ -177,9 +177,11 @@ impl Item {
         is_found_out || self.desired.as_ref().is_some_and(wanted)
     }
 
-    /// When it is due, if that is yet to come.
-    pub(super) fn publish_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.desired.as_ref().and_then(|d| d.publish_at).filter(|due| *due > now)
+    /// When its time comes, if it has not. A thread that has begun goes on in quiet hours.
+    pub(super) fn opens_at(&self, state: State, now: Timestamp) -> Option<Timestamp> {
+        let desired = self.desired.as_ref()?;
+        let at = if state == State::Partial { desired.publish_at } else { Some(desired.opens_at(now)) };
+        at.filter(|at| *at > now)
     }
 
     /// The payload as the content has it now, if it is the same post: files may have moved, addresses changed.

@@ -271,3 +271,26 @@ fn what_is_late_is_told_in_words_that_can_be_read() {
     let plan = project.run(&["plan", "--now", "2026-12-01T12:30:00.123456789Z"]).expect(7).stdout;
     assert!(plan.contains("due 3h 30m ago, later than `policy.late.grace` (2h)"), "{plan}");
 }
+
+#[test]
+fn quiet_hours_are_told_where_the_time_is_written_and_in_the_plan() {
+    let project = Project::new();
+    let yaml = fs::read_to_string(project.path("content/gitcast.yaml")).expect("yaml");
+    let quiet = "policy:\n  quiet_hours: { from: 22:00, to: 07:00, timezone: Europe/Berlin }\n";
+    project.write("content/gitcast.yaml", format!("{yaml}{quiet}"));
+    project.draft("early");
+    let yaml = fs::read_to_string(project.path("content/early.yaml")).expect("yaml");
+    project.write("content/early.yaml", format!("{yaml}publish_at: 2040-12-01T03:00Z\n"));
+    let line = yaml.lines().count() + 1;
+    let run = project.run(&["validate"]).expect(0);
+    let place = format!("content/early.yaml:{line}:13");
+    assert!(run.stdout.contains(&place) && run.stdout.contains("quiet-hours"), "{}", run.stdout);
+    assert!(run.stdout.contains("it will be published at 2040-12-01T07:00"), "{}", run.stdout);
+    project.run(&["validate", "--deny-warnings"]).expect(1);
+    let plan = project.run(&["plan", "--now", "2040-12-01T02:30Z"]).expect(0);
+    let told = "quiet hours (22:00 to 07:00 Europe/Berlin): due at 2040-12-01T06:00:00Z";
+    assert!(plan.stdout.contains(told), "{}", plan.stdout);
+    // What has passed is of no interest.
+    project.write("content/early.yaml", format!("{yaml}publish_at: 2020-12-01T03:00Z\n"));
+    project.run(&["validate", "--deny-warnings"]).expect(0);
+}

@@ -34,6 +34,8 @@ const ACCOUNTS: u64 = 20;
 const CAP: usize = 15;
 /// More posts than that, on one day of one account.
 const BURST: u64 = 20;
+/// The account with quiet hours.
+const QUIET: u64 = 3;
 const PASSES_MAX: u32 = 200_000;
 const RESYNC: SignedDuration = SignedDuration::from_hours(6);
 const MINUTE: SignedDuration = SignedDuration::from_secs(60);
@@ -45,6 +47,15 @@ impl Random {
     fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
+    }
+}
+
+/// Seven in the morning, for what is written for the hours before.
+fn after_the_night(local: DateTime) -> DateTime {
+    match local.hour() {
+        0..7 => local.date().at(7, 0, 0, 0),
+        7..22 => local,
+        _ => local.date().tomorrow().expect("in range").at(7, 0, 0, 0),
     }
 }
 
@@ -81,7 +92,8 @@ impl Month {
                 0 => "platform: tiktok\n    mode: direct\n    audited: true".to_owned(),
                 _ => format!("platform: bluesky\n    handle: {}.example", name(n)),
             };
-            format!("  {}:\n    {own}\n    endpoint: {url}\n", name(n))
+            let quiet = if n == QUIET { "    quiet_hours: { from: 22:00, to: 7:00 }\n" } else { "" };
+            format!("  {}:\n    {own}\n    endpoint: {url}\n{quiet}", name(n))
         };
         let accounts: String = (0..ACCOUNTS).map(account).collect();
         let project = Project::with(&format!(
@@ -93,9 +105,10 @@ impl Month {
             let (id, is_burst) = (format!("post-{n}"), n >= posts);
             let to = if is_burst { 0 } else { n % ACCOUNTS };
             let local = local_time(&mut random, is_burst);
+            let open = if to == QUIET { after_the_night(local) } else { local };
             due.insert(
                 id.clone(),
-                local.to_zoned(TimeZone::get(ZONE).expect("a zone")).expect("once").timestamp(),
+                open.to_zoned(TimeZone::get(ZONE).expect("a zone")).expect("once").timestamp(),
             );
             let mut manifest = format!("id: {id}\npublish_at: {local}\ntext: The text of {id}\n");
             if to % 2 == 0 {
@@ -233,7 +246,8 @@ async fn every_post_of_a_month_leaves_in_its_minute_or_slips_for_a_reason() {
             commits: BTreeMap::new(),
         };
         let until = Until::settled(month.now(), tokio::sync::watch::channel(false).1);
-        execute(&mut engine, &plan, &loaded.desired, until, &mut |_| {}).await.expect("the ledger is fine");
+        let summary = execute(&mut engine, &plan, &loaded.desired, until, &mut |_| {}).await;
+        let summary = summary.expect("the ledger is fine");
         let recorded = engine.ledger.publications().expect("publications");
         let mut grants = BTreeMap::new();
         for (account, platform) in &loaded.platforms {
@@ -241,6 +255,7 @@ async fn every_post_of_a_month_leaves_in_its_minute_or_slips_for_a_reason() {
             grants.insert(account.clone(), (grant, platform.token_care()));
         }
         let next = wake_at(month.now(), (&plan, &recorded), &grants, month.now() + RESYNC);
+        let next = summary.next_at.map_or(next, |at| next.min(at));
         ledger = Some(engine.ledger);
         month.now_ms.store(next.as_millisecond(), Ordering::SeqCst);
     }

@@ -403,6 +403,26 @@ fn a_whole_project_is_read() {
 }
 
 #[test]
+fn an_account_has_its_own_quiet_hours_or_those_of_the_policy() {
+    let policy = "  max_new_posts: 3\n  quiet_hours: { from: 22:00, to: 7:00 }\n";
+    let text = PROJECT.replace("  max_new_posts: 3\n", policy);
+    for (own, expected) in [
+        ("", Some("22:00 to 07:00 Europe/Berlin")),
+        ("    quiet_hours: none\n", None),
+        (
+            "    quiet_hours: { from: 12:00, to: 13:30, timezone: Asia/Tokyo }\n",
+            Some("12:00 to 13:30 Asia/Tokyo"),
+        ),
+    ] {
+        let (project, diagnostics) =
+            read_project(&text.replace("    mode: direct\n", &format!("    mode: direct\n{own}")));
+        assert_eq!(diagnostics, []);
+        let found = project.expect("good").accounts[0].quiet.as_ref().map(ToString::to_string);
+        assert_eq!(found.as_deref(), expected);
+    }
+}
+
+#[test]
 fn bad_projects_are_reported_where_they_are_bad() {
     let cases: &[(&str, &str, Expected)] = &[
         ("version: 1", "version: 2", &[("invalid-value", 1, 10)]),
@@ -430,6 +450,13 @@ fn bad_projects_are_reported_where_they_are_bad() {
         ("then: skip", "then: wait", &[("invalid-value", 15, 29)]),
         ("max_new_posts: 3", "max_new_posts: many", &[("invalid-type", 17, 18)]),
         ("max_new_posts: 3", "max_posts: 3", &[("unknown-key", 17, 3)]),
+        ("max_new_posts: 3", "quiet_hours: none", &[("invalid-type", 17, 16)]),
+        ("max_new_posts: 3", "quiet_hours: { from: 22:00 }", &[("missing-key", 17, 18)]),
+        ("max_new_posts: 3", "quiet_hours: { from: 22:00, to: 24:00 }", &[("invalid-value", 17, 35)]),
+        ("max_new_posts: 3", "quiet_hours: { from: 7, to: 8:00 }", &[("invalid-value", 17, 24)]),
+        ("max_new_posts: 3", "quiet_hours: { from: 22:00, to: 22:00 }", &[("invalid-value", 17, 16)]),
+        ("mode: direct", "quiet_hours: { from: +1:00, to: 2:00 }", &[("invalid-value", 8, 26)]),
+        ("mode: direct", "quiet_hours: never", &[("invalid-type", 8, 18)]),
         ("  no:\n", "  brand-tiktok:\n", &[("duplicate-key", 11, 3)]),
         ("  no:\n", "  -no:\n", &[("invalid-value", 11, 3)]),
     ];

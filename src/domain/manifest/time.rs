@@ -1,6 +1,6 @@
 //! Instants and durations as people write them.
 
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
 use jiff::fmt::temporal::{DateTimeParser, Pieces};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
@@ -113,6 +113,29 @@ pub fn zone(node: &Node, report: &Report) -> Option<TimeZone> {
         closest(&name.value, &known).map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
     finding.help(format!("{close}a name of the IANA database is expected, such as Europe/Berlin"));
     None
+}
+
+/// `07:00`: hour and minute, with or without the first zero.
+pub fn time_of_day(node: &Node, report: &Report) -> Option<Time> {
+    let written = text(node, report)?;
+    let time = read_time_of_day(&written.value);
+    if time.is_none() {
+        let message = format!("{} is no time of day", quote(&written.value));
+        report
+            .error("invalid-value", written.span, message)
+            .help("write hour and minute, such as 07:00 or 22:30");
+    }
+    time
+}
+
+fn read_time_of_day(written: &str) -> Option<Time> {
+    let (hour, minute) = written.split_once(':')?;
+    let number =
+        |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<i8>().ok())?;
+    if hour.len() > 2 || minute.len() != 2 {
+        return None;
+    }
+    Time::new(number(hour)?, number(minute)?, 0, 0).ok()
 }
 
 /// `30m`, `2h`, `7d`: a whole number and a unit.

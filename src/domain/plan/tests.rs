@@ -1,13 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::timing::rounded;
 use super::*;
 use crate::domain::limits::{Cap, Counts};
 use crate::domain::pause::Scope;
+use crate::domain::project::Late;
 use crate::domain::publication::{Publication, Reason, Remote, State};
 
 const CAP: Cap =
@@ -34,6 +37,7 @@ fn desired(post: &str, content: &str) -> Desired {
         state: DesiredState::Present,
         revision: 1,
         publish_at: None,
+        quiet: None,
         digest: digest(content),
         payload: Some(Payload {
             platform: PlatformId::Tiktok,
@@ -388,6 +392,55 @@ fn what_may_be_staged_ahead_begins_before_its_time() {
         let next_at = world.plan().changes[0].next_at;
         assert_eq!(next_at.is_some(), minutes > 0 && !expected.contains("Continue"), "{minutes}");
     }
+}
+
+/// From `from` to `to` hours after now.
+fn quiet(from: i64, to: i64) -> Option<QuietHours> {
+    let time = |hour| hours(hour).to_zoned(TimeZone::UTC).time();
+    Some(QuietHours { from: time(from), to: time(to), zone: TimeZone::UTC })
+}
+
+#[test]
+fn what_falls_into_quiet_hours_waits_for_their_end() {
+    let at = |due: Option<i64>, quiet| Desired { publish_at: due.map(hours), quiet, ..desired("a", "x") };
+    for (due, quiet, state, expected, next_at) in [
+        // Before, within and after those of today.
+        (Some(1), quiet(2, 8), None, "a Wait scheduled", Some(1)),
+        (Some(2), quiet(2, 8), None, "a Wait quiet", Some(8)),
+        (Some(7), quiet(2, 8), None, "a Wait quiet", Some(8)),
+        (Some(8), quiet(2, 8), None, "a Wait scheduled", Some(8)),
+        // It is quiet.
+        (None, quiet(-1, 3), None, "a Wait quiet", Some(3)),
+        (Some(0), quiet(-1, 3), None, "a Wait quiet", Some(3)),
+        (None, quiet(0, 3), Some(State::Staging), "a Wait quiet", Some(3)),
+        (None, quiet(0, 3), Some(State::Staged), "a Wait quiet", Some(3)),
+        (None, quiet(-3, 0), None, "a Publish new", None),
+        // What may be public, and a thread of which some is, go on.
+        (None, quiet(-1, 3), Some(State::Partial), "a Continue partial", None),
+        (None, quiet(-1, 3), Some(State::Unresolved), "a Continue unresolved", None),
+        // In time when they began is in time; too late then is too late, and told at once.
+        (Some(-2), quiet(-1, 3), None, "a Wait quiet", Some(3)),
+        (Some(-4), quiet(-1, 3), None, "a Refuse late", None),
+        (Some(-10), quiet(-9, 0), None, "a Publish new", None),
+        (Some(-10), quiet(-9, -3), None, "a Refuse late", None),
+        (Some(-12), quiet(-9, -1), None, "a Refuse late", None),
+        (Some(-8), quiet(-9, -1), None, "a Publish new", None),
+    ] {
+        let desired = at(due, quiet);
+        let recorded: Vec<_> = state.map(|state| recorded("a", "x", state)).into_iter().collect();
+        let world = World { desired: vec![desired.clone()], recorded, ..World::default() };
+        let what = format!("{due:?} {:?} {state:?}", desired.quiet);
+        assert_eq!(world.lines(), [expected], "{what}");
+        assert_eq!(world.plan().changes[0].next_at, next_at.map(hours), "{what}");
+    }
+    let policy = Policy { stage_ahead: SignedDuration::from_mins(30), ..Policy::default() };
+    let ends_soon = Some(QuietHours {
+        to: (now() + SignedDuration::from_mins(20)).to_zoned(TimeZone::UTC).time(),
+        ..quiet(-1, 1).expect("hours")
+    });
+    let world = World { desired: vec![at(None, ends_soon)], policy, ..World::default() };
+    assert_eq!(world.lines(), ["a Publish new"], "staged in quiet hours, for their end");
+    assert_eq!(world.plan().changes[0].next_at, Some(now() + SignedDuration::from_mins(20)));
 }
 
 fn paused(scope: Scope, hours_from_now: Option<i64>) -> Pause {

@@ -9,7 +9,8 @@ use crate::domain::manifest::decode::{Mapping, boolean, integer, one_of, text};
 use crate::domain::manifest::node::{Node, Value};
 use crate::domain::manifest::post::{account_name, name};
 use crate::domain::manifest::report::{Report, quote};
-use crate::domain::manifest::time::{duration, zone};
+use crate::domain::manifest::time::{self, duration, time_of_day};
+use crate::domain::quiet::QuietHours;
 use crate::domain::span::{Located, Span};
 use crate::domain::url;
 
@@ -31,10 +32,11 @@ pub fn project(node: &Node, report: &Report) -> Option<Project> {
     let mut m = Mapping::new(node, report)?;
     m.required("version", version);
     let lineage = m.optional("lineage", lineage);
-    let timezone = m.optional("timezone", zone).unwrap_or(TimeZone::UTC);
-    let accounts = m.required("accounts", accounts).unwrap_or_default();
+    let timezone = m.optional("timezone", time::zone).unwrap_or(TimeZone::UTC);
+    let (policy, quiet) = m.optional("policy", policy(&timezone)).unwrap_or_default();
+    let accounts = m.required("accounts", |node, report| accounts(node, report, (&timezone, &quiet)));
+    let accounts = accounts.unwrap_or_default();
     let media_base_url = m.optional("media_base_url", media_base_url);
-    let policy = m.optional("policy", policy).unwrap_or_default();
     m.finish();
     let path = report.path().to_owned();
     (!report.has_errors()).then_some(Project { path, lineage, timezone, accounts, media_base_url, policy })
@@ -86,7 +88,10 @@ fn checked(
     }
 }
 
-fn accounts(node: &Node, report: &Report) -> Option<Vec<Account>> {
+/// `zone` is the project's, `quiet` what the policy says.
+type Defaults<'a> = (&'a TimeZone, &'a Option<QuietHours>);
+
+fn accounts(node: &Node, report: &Report, defaults: Defaults<'_>) -> Option<Vec<Account>> {
     if node.value == Value::Null {
         return Some(Vec::new());
     }
@@ -98,15 +103,21 @@ fn accounts(node: &Node, report: &Report) -> Option<Vec<Account>> {
             .help("remove those that are not needed");
         return None;
     }
-    Some(entries.iter().filter_map(|(key, node)| account(key, node, report)).collect())
+    Some(entries.iter().filter_map(|(key, node)| account(key, node, report, defaults)).collect())
 }
 
-fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<Account> {
+fn account(
+    key: &Located<String>,
+    node: &Node,
+    report: &Report,
+    (zone, quiet): Defaults<'_>,
+) -> Option<Account> {
     let name = account_name(key, report);
     let mut m = Mapping::new(node, report)?.at(key.span);
     let platform = m.required("platform", one_of::<PlatformId>);
     let endpoint = m.optional("endpoint", endpoint);
     let mode = m.optional("mode", one_of::<Mode>);
+    let quiet = m.optional("quiet_hours", own_quiet_hours(zone)).unwrap_or_else(|| quiet.clone());
     let (mut audited, mut client_key_env, mut client_secret_env) = (None, None, None);
     let (mut handle, mut server) = (None, None);
     // Without a platform, no key is too much.
@@ -142,6 +153,7 @@ fn account(key: &Located<String>, node: &Node, report: &Report) -> Option<Accoun
         endpoint,
         client_key_env,
         client_secret_env,
+        quiet,
         span,
     })
 }
@@ -227,17 +239,48 @@ fn is_variable(name: &str) -> bool {
         && name.bytes().all(allowed)
 }
 
-fn policy(node: &Node, report: &Report) -> Option<Policy> {
-    let default = Policy::default();
-    let mut m = Mapping::new(node, report)?;
-    let (late_grace, late_then) = m.optional("late", late).unwrap_or((default.late_grace, default.late_then));
-    let max_age = m.optional("max_age", duration).unwrap_or(default.max_age);
-    let max_new_posts = m.optional("max_new_posts", integer(0..=NEW_POSTS_MAX));
-    let stage_ahead = m.optional("stage_ahead", ahead).unwrap_or(default.stage_ahead);
-    m.finish();
-    let max_new_posts =
-        max_new_posts.and_then(|n| u32::try_from(n.value).ok()).unwrap_or(default.max_new_posts);
-    Some(Policy { late_grace, late_then, max_age, max_new_posts, stage_ahead })
+fn policy(zone: &TimeZone) -> impl FnOnce(&Node, &Report) -> Option<(Policy, Option<QuietHours>)> {
+    move |node, report| {
+        let default = Policy::default();
+        let mut m = Mapping::new(node, report)?;
+        let (late_grace, late_then) =
+            m.optional("late", late).unwrap_or((default.late_grace, default.late_then));
+        let max_age = m.optional("max_age", duration).unwrap_or(default.max_age);
+        let max_new_posts = m.optional("max_new_posts", integer(0..=NEW_POSTS_MAX));
+        let stage_ahead = m.optional("stage_ahead", ahead).unwrap_or(default.stage_ahead);
+        let quiet = m.optional("quiet_hours", quiet_hours(zone));
+        m.finish();
+        let max_new_posts =
+            max_new_posts.and_then(|n| u32::try_from(n.value).ok()).unwrap_or(default.max_new_posts);
+        Some((Policy { late_grace, late_then, max_age, max_new_posts, stage_ahead }, quiet))
+    }
+}
+
+/// An account's: `none` where those of the policy do not count.
+fn own_quiet_hours(zone: &TimeZone) -> impl FnOnce(&Node, &Report) -> Option<Option<QuietHours>> {
+    move |node, report| match &node.value {
+        Value::Plain(written) | Value::Text(written) if written == "none" => Some(None),
+        _ => quiet_hours(zone)(node, report).map(Some),
+    }
+}
+
+fn quiet_hours(zone: &TimeZone) -> impl FnOnce(&Node, &Report) -> Option<QuietHours> {
+    move |node, report| {
+        let mut m = Mapping::new(node, report)?;
+        let from = m.required("from", time_of_day);
+        let to = m.required("to", time_of_day);
+        let zone = m.optional("timezone", time::zone).unwrap_or_else(|| zone.clone());
+        m.finish();
+        let (from, to) = (from?, to?);
+        if from == to {
+            let message = "quiet hours that end when they begin would be all day or never";
+            report
+                .error("invalid-value", node.span, message)
+                .help("write two times, or leave `quiet_hours` out");
+            return None;
+        }
+        Some(QuietHours { from, to, zone })
+    }
 }
 
 fn ahead(node: &Node, report: &Report) -> Option<jiff::SignedDuration> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::capability::Knowledge;
 use crate::domain::ids::{AccountName, PlatformId};
+use crate::domain::quiet::QuietHours;
 use crate::domain::span::{Located, Span};
 
 pub mod decode;
@@ -50,6 +51,8 @@ pub struct Account {
     /// Names of the environment variables that hold the app's keys, where they differ from the platform's default.
     pub client_key_env: Option<String>,
     pub client_secret_env: Option<String>,
+    /// When nothing new becomes public there: its own hours, else those of the policy.
+    pub quiet: Option<QuietHours>,
     pub span: Span,
 }
 

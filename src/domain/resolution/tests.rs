@@ -44,6 +44,7 @@ fn desired() -> Desired {
         state: DesiredState::Present,
         revision: 1,
         publish_at: None,
+        quiet: None,
         digest: ContentDigest::of(b"x"),
         payload: None,
         can_delete: false,

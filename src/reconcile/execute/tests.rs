@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Mutex;
 
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -19,6 +20,7 @@ use crate::domain::payload::Payload;
 use crate::domain::plan::{self, Input, Overrides};
 use crate::domain::project::Policy;
 use crate::domain::publication::Remote;
+use crate::domain::quiet::QuietHours;
 use crate::domain::retry::{BACKOFF_MAX, ErrorKind, SENDS_MAX};
 use crate::ledger::Holder;
 use crate::ledger::vault::KeyPlace;
@@ -239,6 +241,7 @@ fn desired(account: &str, post: &str, content: &str) -> Desired {
         state: DesiredState::Present,
         revision: 1,
         publish_at: None,
+        quiet: None,
         digest: payload.digest(),
         payload: Some(payload),
         can_delete: true,
@@ -597,6 +600,23 @@ async fn what_is_staged_ahead_is_published_at_its_time_and_holds_up_nothing() {
     world.run(30).await;
     assert_eq!(world.fake("a").seconds("publish p"), [20 * 60]);
     assert_eq!(world.states(), ["p published", "q published"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_staged_when_quiet_hours_begin_waits_for_their_end() {
+    let mut world = World::one(Fake::default());
+    let time = |seconds| (start() + SignedDuration::from_secs(seconds)).to_zoned(TimeZone::UTC).time();
+    world.desired[0].quiet = Some(QuietHours { from: time(1), to: time(600), zone: TimeZone::UTC });
+    world.run(1).await;
+    assert_eq!(world.states(), ["p staged"]);
+    world.run(1).await;
+    world.run(60).await;
+    assert_eq!(world.fake("a").seen(), ["stage p"], "the plan waits, and apply with it");
+    let until_the_end =
+        Duration::try_from((start() + SignedDuration::from_secs(600)).duration_since(world.clock.now()));
+    tokio::time::advance(until_the_end.expect("in the future")).await;
+    world.run(1).await;
+    assert_eq!(world.states(), ["p published"]);
 }
 
 #[tokio::test(start_paused = true)]

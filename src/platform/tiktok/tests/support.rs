@@ -45,6 +45,7 @@ pub(super) fn account(mode: Mode, audited: bool, endpoint: Option<&str>) -> Acco
         endpoint: endpoint.map(|url| located(url.to_owned())),
         client_key_env: None,
         client_secret_env: Some("OTHER_SECRET".into()),
+        quiet: None,
         span: Span::default(),
     }
 }
