@@ -11,6 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gitcast::content::scan::Threads;
 use gitcast::domain::event::Event;
 use gitcast::domain::plan::Desired;
 use gitcast::domain::publication::{Change, Remote};
@@ -96,7 +97,7 @@ impl Tree {
     /// Records every post as published.
     fn publish(&self) {
         let (root, content) = (self.dir.path().to_owned(), self.path("content"));
-        let source = Source { root: &root, content: &content, stand_in: None };
+        let source = Source { root: &root, content: &content, stand_in: None, threads: Threads::Many };
         let loaded = load(&source, None, &Http::default(), &(Arc::new(|_: &str| None) as _));
         assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics.first());
         // What was published lately counts against the platform's caps, and is never this much.

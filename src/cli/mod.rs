@@ -188,11 +188,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-fn run(mut cli: Cli) -> Result<Exit, Failure> {
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let mut workspace = Workspace::new(&cli.global)?;
     if matches!(cli.command, Command::Watch(_)) {
-        cli.global.lock_timeout = cli.global.lock_timeout.min(watch::LOCK_WAIT_MAX);
+        watch::adapt(&mut workspace);
     }
-    let workspace = Workspace::new(&cli.global)?;
     match cli.command {
         Command::Init => init::run(&workspace),
         Command::Validate(arguments) => validate::run(&workspace, &arguments),

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::{self, Receiver, Sender};
 
@@ -24,6 +27,7 @@ use super::supervisor::Supervisor;
 use super::ui::{self, Reporter};
 use super::workspace::{Book, Workspace};
 use super::{decisions, notices};
+use crate::content::scan::Threads;
 use crate::content::watch::{Watch, git_lock};
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::ids::{AccountName, PostId};
@@ -48,8 +52,10 @@ const NAP_MAX: Duration = Duration::from_secs(20);
 /// After a pass that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// While another process has the ledger: how long a pass waits for it, so that a stop is heard, and then the next one.
-pub(super) const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 const LOCKED_RETRY_AFTER: Duration = Duration::from_secs(3);
+/// As the main thread has it.
+const STACK_BYTES: usize = 8 << 20;
 /// Below `state/`: asks for a pass, as SIGHUP does.
 const RECONCILE_NOW: &str = "reconcile-now";
 /// The ledger's marker: it changes with each thing that is recorded, by whomever.
@@ -77,6 +83,12 @@ pub(super) struct Arguments {
     resync: Duration,
     #[command(flatten)]
     gates: Gates,
+}
+
+/// What goes on for months waits for nobody and spares memory.
+pub(super) fn adapt(workspace: &mut Workspace) {
+    workspace.global.lock_timeout = workspace.global.lock_timeout.min(LOCK_WAIT_MAX);
+    workspace.threads = Threads::One;
 }
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -191,7 +203,7 @@ impl<'a> Watching<'a> {
             // It was asked for before this pass, which is what was asked for.
             let _ = std::fs::remove_file(self.workspace.state.join(RECONCILE_NOW));
             let now = self.workspace.clock.now();
-            let next_at = match self.pass().await {
+            let next_at = match self.pass_apart() {
                 Ok(passed) => {
                     self.told.failure.clear();
                     if let Some(serving) = &self.serving {
@@ -295,6 +307,17 @@ impl<'a> Watching<'a> {
 
     fn read_marker(&self) -> Option<Vec<u8>> {
         std::fs::read(self.workspace.state.join(MARKER)).ok()
+    }
+
+    /// A pass in a thread of its own. All posts of a project are in memory during a pass; allocators give that back when
+    /// the thread ends that has used it, and by chance otherwise.
+    fn pass_apart(&mut self) -> Result<Passed, Failure> {
+        let runtime = Handle::current();
+        let apart = thread::Builder::new().name("pass".to_owned()).stack_size(STACK_BYTES);
+        thread::scope(|scope| {
+            let pass = apart.spawn_scoped(scope, || runtime.block_on(self.pass()))?;
+            pass.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 
     async fn pass(&mut self) -> Result<Passed, Failure> {

@@ -1,9 +1,9 @@
 //! Where everything is: folders, clock, keys, the ledger and the content of one project.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use globset::{Glob, GlobMatcher};
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use super::ui::Palette;
 use super::{Global, Instant, text, ui};
 use crate::clock::Clock;
 use crate::content::cache::Cache;
+use crate::content::scan::Threads;
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::ids::{AccountName, PlatformId, PostId};
 use crate::domain::manifest::parse::FILE_BYTES_MAX;
@@ -39,8 +40,9 @@ pub(super) struct Workspace {
     pub state: PathBuf,
     pub clock: Clock,
     pub palette: Palette,
+    pub threads: Threads,
     /// Whether it was told who else can get at the ledger.
-    told_exposures: Cell<bool>,
+    told_exposures: AtomicBool,
     only: Vec<Selector>,
     exclude: Vec<Selector>,
 }
@@ -71,7 +73,8 @@ impl Workspace {
             state: under(&global.state, "state"),
             clock: Clock::system(),
             palette: ui::color(global.color),
-            told_exposures: Cell::new(false),
+            threads: Threads::Many,
+            told_exposures: AtomicBool::new(false),
             only: Selector::all(&global.only)?,
             exclude: Selector::all(&global.exclude)?,
             root,
@@ -115,11 +118,11 @@ impl Workspace {
         cache: Option<&Cache>,
         stand_in: Option<StandIn>,
     ) -> Result<Loaded, Failure> {
-        let source = Source { root: &self.root, content: &self.content, stand_in };
+        let source = Source { root: &self.root, content: &self.content, stand_in, threads: self.threads };
         let mut loaded = desired::load(&source, cache, &Http::new(self.clock.clone()), &self.keys());
         for selector in self.only.iter().chain(&self.exclude) {
             let hit = |d: &Desired| selector.matches(&d.post, &d.account, d.platform, &d.path);
-            selector.found.set(selector.found.get() || loaded.desired.iter().any(hit));
+            selector.found.fetch_or(loaded.desired.iter().any(hit), Ordering::Relaxed);
         }
         loaded.desired.retain(|d| self.selects(&d.post, &d.account, d.platform, &d.path));
         Ok(loaded)
@@ -132,7 +135,7 @@ impl Workspace {
         let recorded = recorded.unwrap_or_default();
         let known = |selector: &Selector| {
             let text = selector.text.as_str();
-            selector.found.get()
+            selector.found.load(Ordering::Relaxed)
                 || selector.is_pattern()
                 || recorded.iter().any(|p| selector.matches(&p.post, &p.account, p.platform, &p.path))
                 || loaded.broken.iter().any(|id| id.as_str() == text)
@@ -154,7 +157,8 @@ impl Workspace {
 
     /// `gitcast.yaml` alone: accounts and policy, no manifests.
     pub(super) fn project(&self) -> Loaded {
-        let source = Source { root: &self.root, content: &self.content, stand_in: None };
+        let source =
+            Source { root: &self.root, content: &self.content, stand_in: None, threads: self.threads };
         desired::load_project(&source, &Http::new(self.clock.clone()), &self.keys())
     }
 
@@ -317,7 +321,7 @@ impl Workspace {
 
     /// Warns, once, where others can get at what is about to be written.
     fn tell_exposures(&self) {
-        if !self.told_exposures.replace(true) {
+        if !self.told_exposures.swap(true, Ordering::Relaxed) {
             for exposure in exposures(&self.state) {
                 ui::tell(&format!(
                     "{} {}",
@@ -477,7 +481,7 @@ struct Selector {
     text: String,
     glob: GlobMatcher,
     /// Whether it has matched something in `content/`.
-    found: Cell<bool>,
+    found: AtomicBool,
 }
 
 impl Selector {
@@ -488,7 +492,7 @@ impl Selector {
     fn new(text: &str) -> Result<Selector, Failure> {
         let glob = Glob::new(text)
             .map_err(|error| Failure::usage("a selector is not a valid glob").cause(&error))?;
-        Ok(Selector { text: text.to_owned(), glob: glob.compile_matcher(), found: Cell::new(false) })
+        Ok(Selector { text: text.to_owned(), glob: glob.compile_matcher(), found: AtomicBool::new(false) })
     }
 
     fn is_pattern(&self) -> bool {

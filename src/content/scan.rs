@@ -33,6 +33,16 @@ use crate::domain::span::{Located, Span};
 /// The most threads that read manifests; more would wait for the disk.
 const THREADS_MAX: usize = 8;
 
+/// How many threads may read manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Threads {
+    /// As many as are of use.
+    #[default]
+    Many,
+    /// This one alone: what another one allocates, the process keeps.
+    One,
+}
+
 /// In how many portions each thread reads its share: few, so that it costs nothing; several, so that one large medium
 /// does not leave the other threads idle.
 const STEPS: usize = 16;
@@ -67,8 +77,8 @@ pub struct ScannedPost {
 
 /// Reads the project in `content`. Paths in the result are relative to `root`. What `cache` remembers is not read
 /// again; afterwards it is written anew, and a failure of that is of no consequence.
-pub fn scan(root: &Path, content: &Path, cache: Option<&Cache>) -> Scan {
-    scan_at(root, content, cache, SystemTime::now())
+pub fn scan(root: &Path, content: &Path, cache: Option<&Cache>, threads: Threads) -> Scan {
+    scan_at(root, content, (cache, threads), SystemTime::now())
 }
 
 /// Reads `gitcast.yaml`, and what is known of its accounts, alone.
@@ -78,7 +88,12 @@ pub fn project(root: &Path, content: &Path) -> Scan {
     scan
 }
 
-pub(super) fn scan_at(root: &Path, content: &Path, cache: Option<&Cache>, started: SystemTime) -> Scan {
+pub(super) fn scan_at(
+    root: &Path,
+    content: &Path,
+    (cache, threads): (Option<&Cache>, Threads),
+    started: SystemTime,
+) -> Scan {
     let prefix = prefix(root, content);
     let mut scan = Scan::default();
     if !content.is_dir() {
@@ -89,7 +104,7 @@ pub(super) fn scan_at(root: &Path, content: &Path, cache: Option<&Cache>, starte
     }
     scan.read_project(content, &prefix);
     let nothing = Cache::default();
-    scan.read_manifests(content, &prefix, cache.unwrap_or(&nothing), started);
+    scan.read_manifests(content, &prefix, (cache.unwrap_or(&nothing), threads), started);
     scan.diagnostics
         .sort_by(|a, b| (&a.path, a.span.map(|s| s.start)).cmp(&(&b.path, b.span.map(|s| s.start))));
     scan
@@ -124,7 +139,13 @@ impl Scan {
         }
     }
 
-    fn read_manifests(&mut self, content: &Path, prefix: &str, cache: &Cache, started: SystemTime) {
+    fn read_manifests(
+        &mut self,
+        content: &Path,
+        prefix: &str,
+        (cache, threads): (&Cache, Threads),
+        started: SystemTime,
+    ) {
         let Walk { manifests, refused, diagnostics, incomplete, .. } = walk(content, prefix);
         self.diagnostics.extend(diagnostics);
         self.unreadable_paths.extend(refused.iter().map(|path| shown(prefix, path)));
@@ -133,7 +154,8 @@ impl Scan {
         let Ok(resolver) = Resolver::new(content, base.as_deref(), cache) else { return };
         self.complete = !incomplete;
         let zone = self.project.as_ref().map_or(TimeZone::UTC, |project| project.timezone.clone());
-        let reader = Reader { content, prefix, cache, resolver, zone, project: self.project.as_ref() };
+        let project = self.project.as_ref();
+        let reader = Reader { content, prefix, cache, threads, resolver, zone, project };
         let mut read = reader.all(&manifests);
         let (zone, resolver) = (reader.zone, reader.resolver);
         let seen = take_seen(&mut read);
@@ -179,6 +201,7 @@ struct Reader<'a> {
     content: &'a Path,
     prefix: &'a str,
     cache: &'a Cache,
+    threads: Threads,
     resolver: Resolver<'a>,
     zone: TimeZone,
     project: Option<&'a Project>,
@@ -187,8 +210,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// All of `paths`, in their order.
     fn all(&self, paths: &[String]) -> Vec<Manifest> {
-        let threads =
-            thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).min(paths.len());
+        let threads = match self.threads {
+            Threads::One => 1,
+            Threads::Many => thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX),
+        };
+        let threads = threads.min(paths.len());
         let step = (paths.len() / (threads.max(1) * STEPS)).max(1);
         let next = AtomicUsize::new(0);
         let work = || -> Vec<(usize, Vec<Manifest>)> {

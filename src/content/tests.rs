@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::cache::Cache;
 use super::media::stamp;
-use super::scan::{Scan, scan, scan_at};
+use super::scan::{Scan, Threads, scan, scan_at};
 use super::unchanged::unchanged;
 use crate::domain::diagnostic::Severity;
 use crate::domain::ids::ContentDigest;
@@ -56,13 +56,13 @@ impl Tree {
     }
 
     fn scan(&self) -> Scan {
-        scan(self.root(), &self.content(), None)
+        scan(self.root(), &self.content(), None, Threads::One)
     }
 
     /// With the cache at `file`, long enough after everything was written that it is to be remembered.
     fn scan_with(&self, file: &Path) -> Scan {
         let later = SystemTime::now() + Duration::from_secs(60);
-        scan_at(self.root(), &self.content(), Some(&Cache::open(file.to_owned())), later)
+        scan_at(self.root(), &self.content(), (Some(&Cache::open(file.to_owned())), Threads::Many), later)
     }
 
     /// Every file and link with what is in it and when it was changed.
@@ -237,7 +237,7 @@ fn manifests_are_regular_files() {
 #[test]
 fn what_is_missing_has_a_way_out() {
     let empty = TempDir::new().expect("a temporary directory");
-    let nothing = scan(empty.path(), &empty.path().join("content"), None);
+    let nothing = scan(empty.path(), &empty.path().join("content"), None, Threads::Many);
     assert_eq!(found(&nothing), ["content no-content"]);
     assert!(
         !nothing.complete && nothing.diagnostics[0].help.as_ref().is_some_and(|h| h.contains("gitcast init"))
@@ -337,7 +337,7 @@ fn a_file_that_may_still_be_changing_is_not_remembered() {
     let file = directory.path().join("x");
     tree.post("a.yaml", "a", "a.mp4");
     let cache = Cache::open(file.clone());
-    scan_at(tree.root(), &tree.content(), Some(&cache), SystemTime::now());
+    scan_at(tree.root(), &tree.content(), (Some(&cache), Threads::Many), SystemTime::now());
     let metadata = fs::metadata(tree.content().join("a.yaml")).expect("there");
     assert_eq!(Cache::open(file).post("content/a.yaml", &stamp(&metadata), "Europe/Berlin"), None);
 }
@@ -358,7 +358,7 @@ fn a_damaged_cache_is_no_cache() {
             bytes[at] ^= 0x55
         }
         fs::write(&file, bytes).expect("written");
-        let scan = scan(tree.root(), &tree.content(), Some(&Cache::open(file.clone())));
+        let scan = scan(tree.root(), &tree.content(), Some(&Cache::open(file.clone())), Threads::Many);
         assert_eq!(scan.posts, cold.posts);
     }
 }

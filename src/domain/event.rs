@@ -193,7 +193,7 @@ mod tests {
         };
         let payload = Payload {
             platform: PlatformId::Tiktok,
-            body: serde_json::json!({ "v": 1 }),
+            body: serde_json::json!({ "v": 1 }).into(),
             media: vec![medium],
             what: "video".into(),
             text: None,

@@ -11,7 +11,7 @@ use crate::domain::retry::ErrorKind;
 
 /// The body of a payload from the ledger, whose form is `version`.
 pub fn body<T: DeserializeOwned>(payload: &Payload, version: u32) -> Result<T, Error> {
-    read(&payload.body, version).map_err(|why| {
+    read(payload.body.value(), version).map_err(|why| {
         let message = format!("the recorded payload cannot be read: {why}");
         Error::new("prepare", ErrorKind::Local, "foreign-payload", message)
     })
@@ -23,17 +23,17 @@ pub fn checkpoint<T: DeserializeOwned + Default>(
     version: u32,
 ) -> Result<T, Error> {
     let Some(stored) = stored else { return Ok(T::default()) };
-    read(stored, version).map_err(|why| {
+    read(stored.clone(), version).map_err(|why| {
         let message = format!("the recorded checkpoint cannot be read: {why}");
         Error::new("resume", ErrorKind::Local, "foreign-checkpoint", message)
     })
 }
 
 /// serde's own message could quote what is stored, which may hold the address of an upload.
-fn read<T: DeserializeOwned>(stored: &Value, version: u32) -> Result<T, String> {
+fn read<T: DeserializeOwned>(stored: Value, version: u32) -> Result<T, String> {
     match stored["v"].as_u64() {
         Some(v) if v == u64::from(version) => {
-            serde_json::from_value(stored.clone()).map_err(|_| "it is not of the expected form".to_owned())
+            serde_json::from_value(stored).map_err(|_| "it is not of the expected form".to_owned())
         }
         Some(v) => Err(format!("it has form {v}, which this version does not know")),
         None => Err("it names no form".to_owned()),

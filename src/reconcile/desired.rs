@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::content::cache::Cache;
 use crate::content::resolutions::resolutions;
-use crate::content::scan::{self, Scan, ScannedPost};
+use crate::content::scan::{self, Scan, ScannedPost, Threads};
 use crate::domain::capability::{Knowledge, fresh_until, old_facts};
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::ids::{AccountName, ContentDigest, PostId};
@@ -37,6 +37,7 @@ pub struct Source<'a> {
     pub root: &'a Path,
     pub content: &'a Path,
     pub stand_in: Option<StandIn>,
+    pub threads: Threads,
 }
 
 /// A server that stands in for every platform, and serves `content/` as media host.
@@ -70,7 +71,7 @@ pub struct Loaded {
 
 /// Reads and judges all of `content/`. Never fails: what is wrong is in the diagnostics.
 pub fn load(source: &Source, cache: Option<&Cache>, http: &Http, keys: &Keys) -> Loaded {
-    let scan = scan::scan(source.root, source.content, cache);
+    let scan = scan::scan(source.root, source.content, cache, source.threads);
     let (mut loaded, posts, suspects) = judge(source, scan, http, keys);
     for (post, is_good) in
         posts.into_iter().map(|p| (p, true)).chain(suspects.into_iter().map(|p| (p, false)))

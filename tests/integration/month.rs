@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use gitcast::clock::Clock;
+use gitcast::content::scan::Threads;
 use gitcast::domain::plan::{self, Action, Overrides, Plan};
 use gitcast::domain::publication::State;
 use gitcast::ledger::vault::{Key, Vault};
@@ -162,7 +163,7 @@ impl Month {
             let value = if name.ends_with("SECRET") { "rehearsal-secret" } else { "rehearsal-key" };
             Some(Secret::new(value))
         });
-        let source = Source { root: &root, content: &content, stand_in: None };
+        let source = Source { root: &root, content: &content, stand_in: None, threads: Threads::One };
         let loaded = desired::load(&source, None, &Http::new(self.clock()), &(keys as _));
         assert!(!loaded.diagnostics.iter().any(|d| d.is_error()), "{:?}", loaded.diagnostics);
         loaded

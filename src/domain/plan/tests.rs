@@ -41,7 +41,7 @@ fn desired(post: &str, content: &str) -> Desired {
         digest: digest(content),
         payload: Some(Payload {
             platform: PlatformId::Tiktok,
-            body: json!({ "content": content }),
+            body: json!({ "content": content }).into(),
             media: Vec::new(),
             what: "video".into(),
             text: None,

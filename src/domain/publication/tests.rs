@@ -87,7 +87,7 @@ fn row(change: &Change) -> &'static str {
 fn started(revision: u32) -> Change {
     let payload = Payload {
         platform: PlatformId::Tiktok,
-        body: json!(revision),
+        body: json!(revision).into(),
         media: Vec::new(),
         what: String::new(),
         text: None,

@@ -79,7 +79,7 @@ fn change(name: &str, change: Change) -> Event {
 fn sample_payload() -> Payload {
     Payload {
         platform: PlatformId::Tiktok,
-        body: json!({ "v": 1 }),
+        body: json!({ "v": 1 }).into(),
         media: Vec::new(),
         what: "video".into(),
         text: Some("text".into()),

@@ -241,7 +241,7 @@ impl Draft<'_> {
         let bytes = self.media.iter().map(size).sum();
         Payload {
             platform: PlatformId::Bluesky,
-            body: serde_json::to_value(body).expect("a body is made of texts, flags and lists"),
+            body: serde_json::to_value(body).expect("a body is made of texts, flags and lists").into(),
             media: self.media.to_vec(),
             what: what(body, self.media.len()),
             text: Some(body.texts().collect::<Vec<_>>().join("\n\n")).filter(|text| !text.is_empty()),

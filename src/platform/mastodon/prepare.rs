@@ -304,7 +304,7 @@ impl Draft<'_> {
         let size = |medium: &Medium| if let Medium::File { size, .. } = medium { *size } else { 0 };
         Payload {
             platform: PlatformId::Mastodon,
-            body: serde_json::to_value(body).expect("a body is made of texts, flags and lists"),
+            body: serde_json::to_value(body).expect("a body is made of texts, flags and lists").into(),
             media: self.media.to_vec(),
             what: what(body, self.media),
             text: Some(shown(body)).filter(|text| !text.is_empty()),

@@ -354,7 +354,7 @@ impl Draft<'_> {
         };
         Payload {
             platform: PlatformId::Tiktok,
-            body: serde_json::to_value(body).expect("a body is made of texts, numbers and lists"),
+            body: serde_json::to_value(body).expect("a body is made of texts, numbers and lists").into(),
             media: self.media.to_vec(),
             what: what(body, self.media.len()),
             text,

@@ -76,7 +76,7 @@ mod tests {
     fn of(body: &Body) -> Preview {
         preview(&Payload {
             platform: PlatformId::Tiktok,
-            body: serde_json::to_value(body).expect("json"),
+            body: serde_json::to_value(body).expect("json").into(),
             media: Vec::new(),
             what: String::new(),
             text: None,

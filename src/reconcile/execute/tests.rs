@@ -68,7 +68,8 @@ impl Fake {
 
     async fn request(&self, operation: &str, job: Option<&Job>, log: &RequestLog) {
         let now = self.clock.as_ref().expect("set").now();
-        let post = job.and_then(|job| job.payload.body.as_str()).unwrap_or_default();
+        let body = job.map(|job| job.payload.body.value()).unwrap_or_default();
+        let post = body.as_str().unwrap_or_default();
         let second = now.duration_since(start()).as_secs();
         let seen = {
             let mut seen = self.seen.lock().expect("lock");
@@ -225,7 +226,7 @@ fn name(account: &str) -> AccountName {
 fn desired(account: &str, post: &str, content: &str) -> Desired {
     let payload = Payload {
         platform: PlatformId::Tiktok,
-        body: json!(format!("{post}{content}")),
+        body: json!(format!("{post}{content}")).into(),
         media: Vec::new(),
         what: String::new(),
         text: None,

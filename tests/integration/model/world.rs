@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::FutureExt;
 use gitcast::clock::Clock;
 use gitcast::content::cache::Cache;
+use gitcast::content::scan::Threads;
 use gitcast::domain::event::Event;
 use gitcast::domain::ids::{AccountName, PostId};
 use gitcast::domain::pause::Scope;
@@ -279,7 +280,12 @@ impl World {
             let value = if name.ends_with("SECRET") { "rehearsal-secret" } else { "rehearsal-key" };
             Some(Secret::new(value))
         });
-        desired::load(&Source { root, content: &content, stand_in: None }, Some(&cache), &http, &keys)
+        desired::load(
+            &Source { root, content: &content, stand_in: None, threads: Threads::One },
+            Some(&cache),
+            &http,
+            &keys,
+        )
     }
 
     /// As `gitcast plan`: twice, with the same bytes, and nothing is written.

@@ -136,6 +136,6 @@ fn the_digest_follows_what_is_seen_and_nothing_else() {
     for other in ["    quotes: false\n", "    replies: []\n", "    langs: [en]\n", "    labels: [porn]\n"] {
         assert_ne!(plain, digest(&format!("id: a\ntext: x\nto:\n  sky:\n{other}")), "{other}");
     }
-    let body = prepare(None, "id: a\ntext: x\nto:\n  sky:\n", &[]).payload.expect("a payload").body;
+    let body = prepare(None, "id: a\ntext: x\nto:\n  sky:\n", &[]).payload.expect("a payload").body.value();
     assert_eq!(body, json!({ "v": 1, "kind": "text", "text": "x" }), "defaults are left out");
 }

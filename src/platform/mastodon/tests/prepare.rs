@@ -139,7 +139,7 @@ fn a_payload_says_what_it_is_and_what_an_edit_cannot_change() {
         |options: &str| prepare(account(None, None), &manifest("x", options), &[]).payload.expect("one");
     let plain = payload("");
     assert_eq!((plain.what.as_str(), plain.text.as_deref()), ("text", Some("x")));
-    assert_eq!(plain.body, serde_json::json!({ "v": 1, "text": "x" }), "defaults are left out");
+    assert_eq!(plain.body.value(), serde_json::json!({ "v": 1, "text": "x" }), "defaults are left out");
     let whole = payload(
         "visibility: unlisted\nwarning: cw\nreply: '1'\nparts: [y]\npoll: {options: [a, b], expires_in: 1d}",
     );

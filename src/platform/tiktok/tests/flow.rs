@@ -361,6 +361,8 @@ async fn recorded_state_of_another_version_is_refused() {
     scene.keep(&json!({ "v": 99 }));
     assert_eq!(scene.stage().await.expect_err("foreign").code, "foreign-checkpoint");
     let payload = std::sync::Arc::make_mut(&mut scene.job.payload);
-    payload.body["v"] = 99.into();
+    let mut body = payload.body.value();
+    body["v"] = 99.into();
+    payload.body = body.into();
     assert_eq!(scene.stage().await.expect_err("foreign").code, "foreign-payload");
 }

@@ -120,7 +120,7 @@ fn options_are_read_strictly_and_must_have_an_effect() {
 #[test]
 fn an_unaudited_app_posts_for_the_creators_eyes_only() {
     let prepared = prepare(account(Direct, false, None), &yaml(&["privacy: public"]), &a_video());
-    assert_eq!(prepared.payload.expect("a payload").body["privacy"], "self_only");
+    assert_eq!(prepared.payload.expect("a payload").body.value()["privacy"], "self_only");
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn the_payload_holds_what_tiktok_sees_and_what_it_costs() {
     let options = ["privacy: self_only", "allow: [stitch, comment]", "text: Other"];
     let direct = prepare(account(Direct, true, None), &yaml(&options), &media).payload.expect("a payload");
     assert_eq!(
-        direct.body,
+        direct.body.value(),
         json!({ "v": 1, "mode": "direct", "kind": "video", "privacy": "self_only", "text": "Other",
                 "allow": ["comment", "stitch"] })
     );
@@ -278,14 +278,14 @@ fn the_payload_holds_what_tiktok_sees_and_what_it_costs() {
     assert_eq!((direct.what.as_str(), direct.text.as_deref()), ("video, self_only", Some("Other")));
 
     let draft = prepare(account(Draft, true, None), &yaml(&[]), &media).payload.expect("a payload");
-    assert_eq!(draft.body, json!({ "v": 1, "mode": "draft", "kind": "video" }));
+    assert_eq!(draft.body.value(), json!({ "v": 1, "mode": "draft", "kind": "video" }));
     assert_eq!((draft.estimate.requests, draft.text), (8, None));
     assert_eq!(draft.what, "video, draft in the inbox");
 
     let photo =
         prepare(account(Draft, true, None), &yaml(&["title: T"]), &photos(2)).payload.expect("a payload");
     assert_eq!(
-        photo.body,
+        photo.body.value(),
         json!({ "v": 1, "mode": "draft", "kind": "photos", "text": "Hello", "title": "T" })
     );
     assert_eq!((photo.estimate.requests, photo.text.as_deref()), (1, Some("T\nHello")));
