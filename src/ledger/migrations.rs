@@ -1,7 +1,7 @@
 //! The schema. `user_version` is the number of migrations that a ledger has seen.
 //!
-//! Only the table of events migrates; the views are dropped and folded anew after any migration, so that a change of
-//! a view needs no more than an entry in the list (an empty text will do) and the new definition.
+//! Only the table of events and the outbox migrate; the views are dropped and folded anew after any migration, so that a
+//! change of a view needs no more than an entry in the list (an empty text will do) and the new definition.
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -34,6 +34,23 @@ pub(super) const MIGRATIONS: &[&str] = &[
     "",
     // What edits cannot change, and what is asked for of live posts.
     "",
+    // What is to be told to others. No view: it says how far others know what the events say.
+    "
+    CREATE TABLE told (
+        channel   TEXT NOT NULL PRIMARY KEY,
+        seq       INTEGER NOT NULL,
+        standing  TEXT NOT NULL,
+        dropped   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE outbox (
+        number    INTEGER PRIMARY KEY AUTOINCREMENT,
+        channel   TEXT NOT NULL,
+        id        TEXT NOT NULL,
+        at        TEXT NOT NULL,
+        body      TEXT NOT NULL,
+        attempts  INTEGER NOT NULL
+    ) STRICT;
+    ",
 ];
 
 /// The tables that are folded from events. `work.started` and `intents.started` are the entry that began the attempt

@@ -4,7 +4,8 @@
 //!
 //! The truth is the append-only table of events. Each entry's hash covers the entry before it. Every other table is a
 //! view, folded from the events by one function in the transaction that appends them, so that a view can always be
-//! made anew: by a migration, and by [`Ledger::verify`], which compares.
+//! made anew: by a migration, and by [`Ledger::verify`], which compares. Beside them is the outbox: how far others have
+//! been told of the events, and what is still to be told.
 //!
 //! # Guarantees
 //!
@@ -39,6 +40,7 @@ mod lock;
 mod marker;
 mod migrations;
 mod open;
+mod outbox;
 mod rescue;
 mod rows;
 pub mod vault;
@@ -50,6 +52,7 @@ mod tests;
 pub use error::{Error, Foreign};
 pub use exposure::{Exposure, exposures};
 pub use lock::{Holder, Lock};
+pub use outbox::{Letter, Told, Waiting};
 pub use rescue::Rescue;
 pub use verify::Problem;
 

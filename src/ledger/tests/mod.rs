@@ -19,6 +19,7 @@ mod marker;
 #[cfg(target_os = "linux")]
 mod memory;
 mod opening;
+mod outbox;
 mod power;
 mod processes;
 mod recipients;
