@@ -19,6 +19,7 @@
 //! - [`reconcile`]: carries a plan out. It owns the ledger and knows adapters by their trait.
 //! - [`rehearsal`]: stand-ins for the platforms, written from their documentation alone. They share no type with
 //!   the adapters, so that a misreading on one side shows.
+//! - [`hooks`]: tells others what has happened, from the ledger's outbox, and never in the way of publishing.
 //! - [`pages`]: what people look at in a browser, from words of the domain to HTML. Pure.
 //! - [`cli`]: the only part that prints, and the only one that reads the environment (but for [`crash`], which tests use).
 //!
@@ -31,6 +32,7 @@ pub mod clock;
 pub mod content;
 pub mod crash;
 pub mod domain;
+pub mod hooks;
 pub mod ledger;
 pub mod pages;
 pub mod platform;

@@ -51,9 +51,8 @@ impl Ledger {
         self.db.prepare_cached(sql)?.execute(params![channel, rows::integer(head.seq)])?;
         let sql = "SELECT seq, standing FROM told WHERE channel = ?1";
         let mut statement = self.db.prepare_cached(sql)?;
-        Ok(statement.query_row([channel], |row| {
-            Ok(Told { seq: rows::number(row, 0)?, standing: row.get(1)? })
-        })?)
+        Ok(statement
+            .query_row([channel], |row| Ok(Told { seq: rows::number(row, 0)?, standing: row.get(1)? }))?)
     }
 
     /// Notes what `channel` is told from here on, with the letter that tells it, in one transaction.
@@ -128,7 +127,8 @@ impl Ledger {
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
         let sql = "SELECT channel, dropped FROM told ORDER BY channel";
         let mut statement = self.db.prepare_cached(sql)?;
-        let channels = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, rows::number(row, 1)?)))?;
+        let channels =
+            statement.query_map([], |row| Ok((row.get::<_, String>(0)?, rows::number(row, 1)?)))?;
         let channels = channels.collect::<rusqlite::Result<Vec<_>>>()?;
         let mut statement =
             self.db.prepare_cached("SELECT at FROM outbox WHERE channel = ?1 ORDER BY at LIMIT 1")?;

@@ -248,6 +248,15 @@ impl Place {
     }
 }
 
+/// A client for what is no platform's: it follows no redirect, sends nothing twice and keeps no connection.
+///
+/// # Errors
+///
+/// Why HTTP cannot be set up, for people.
+pub fn client_to(url: &Url) -> Result<Client, String> {
+    build(Place::of(url), false)
+}
+
 fn build(place: Place, keeps_idle: bool) -> Result<Client, String> {
     // An error means that a provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -337,7 +346,7 @@ impl Trouble {
 }
 
 /// The error and its innermost cause. URLs are left out: an upload's carries a token.
-fn describe(error: reqwest::Error) -> String {
+pub fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut cause = error.source();
     while let Some(deeper) = cause.and_then(|c| c.source()) {

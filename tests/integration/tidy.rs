@@ -25,17 +25,31 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("rehearsal", &["clock"]),
     // Pure: what it shows is handed to it.
     ("pages", &["domain"]),
+    ("hooks", &["domain", "ledger", "platform", "secret", "clock", "crash"]),
     ("reconcile", &["domain", "content", "ledger", "platform", "secret", "clock", "crash"]),
     (
         "cli",
-        &["domain", "content", "ledger", "platform", "reconcile", "rehearsal", "pages", "secret", "clock"],
+        &[
+            "domain",
+            "content",
+            "ledger",
+            "platform",
+            "hooks",
+            "reconcile",
+            "rehearsal",
+            "pages",
+            "secret",
+            "clock",
+        ],
     ),
 ];
 
 /// The only modules that may use these crates.
 const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["ledger"]),
-    ("reqwest", &["platform"]),
+    ("reqwest", &["platform", "hooks"]),
+    ("hmac", &["hooks"]),
+    ("base64", &["hooks"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("indicatif", &["cli"]),
