@@ -14,6 +14,7 @@ use super::decisions;
 use super::error::Failure;
 use super::events::Events;
 use super::exit::Exit;
+use super::hooks::{self, Hooks};
 use super::notices;
 use super::pass::Pass;
 use super::plan::{self, Gates, PlanFile};
@@ -59,6 +60,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     new_ledger: bool,
     #[command(flatten)]
+    hooks: hooks::Options,
+    #[command(flatten)]
     gates: Gates,
 }
 
@@ -100,7 +103,10 @@ async fn reconcile(
         return Ok(Exit::Error);
     }
     workspace.check_selectors(&loaded, book)?;
-    let ledger = workspace.write_ledger(book, project.as_ref(), "apply", arguments.new_ledger)?;
+    let channels = arguments.hooks.channels(&workspace.content)?;
+    let mut ledger = workspace.write_ledger(book, project.as_ref(), "apply", arguments.new_ledger)?;
+    let hooks = Hooks::start(workspace, channels, (book, "apply"));
+    hooks.begin(&mut ledger);
     let mut stop = stop.begin_work();
     let pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("apply", &arguments.gates), rehearsing)?;
     let (plan, decided, now) = (&pass.plan, &pass.decided, pass.now);
@@ -136,7 +142,7 @@ async fn reconcile(
         .map_err(|_| Failure::usage("--max-wait is too long"))?;
     let (mut engine, plan, decided) = pass.begin(workspace, &loaded, &arguments.gates, commits)?;
     let mut reporter = Reporter::new(workspace.palette, zone.clone());
-    let until = Until::settled(deadline, stop);
+    let until = Until::settled(deadline, stop.clone());
     let events = Events::to(arguments.events.as_ref().map(|file| workspace.root.join(file)));
     let clock = workspace.clock.clone();
     let mut notify = |notice: Notice<'_>| {
@@ -145,6 +151,7 @@ async fn reconcile(
     };
     let mut summary = execute(&mut engine, &plan, &loaded.desired, until, &mut notify).await?;
     drop(reporter);
+    hooks.note(workspace, &mut engine.ledger, &loaded, &plan);
     let refused = workspace.refused_endpoints(&loaded, &plan);
     summary.blocked.extend(refused.clone());
     let exit = if refused.is_empty() { Exit::Converged } else { Exit::Refused };
@@ -152,6 +159,9 @@ async fn reconcile(
     if let Some(rehearsing) = rehearsing.filter(|_| plan.acting().next().is_some()) {
         ui::tell(&rehearsing.way_to_the_feed());
     }
+    // Others may have the ledger while receivers take their time.
+    drop(engine);
+    hooks.finish(hooks::END_MAX, &mut stop).await;
     Ok(exit)
 }
 

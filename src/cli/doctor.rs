@@ -6,7 +6,8 @@ use super::text;
 use super::ui;
 use super::workspace::{Book, Workspace};
 use crate::domain::grant::GrantRecord;
-use crate::ledger::{Ledger, exposures};
+use crate::ledger::{Ledger, Waiting, exposures};
+use crate::reconcile::desired::Loaded;
 
 pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
     let mut checks = Vec::new();
@@ -19,6 +20,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
         let (ok, line, exit) = check_ledger(workspace, book, name, &loaded);
         checks.push((ok, line));
         exits.push(exit);
+        checks.extend(check_hooks(workspace, book, name, &loaded));
     }
     for exposure in exposures(&workspace.state) {
         checks.push((false, exposure.to_string()));
@@ -39,12 +41,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
     Ok(Exit::of(exits))
 }
 
-fn check_ledger(
-    workspace: &Workspace,
-    book: Book,
-    name: &str,
-    loaded: &crate::reconcile::desired::Loaded,
-) -> (bool, String, Exit) {
+fn check_ledger(workspace: &Workspace, book: Book, name: &str, loaded: &Loaded) -> (bool, String, Exit) {
     let ledger = match workspace.read_ledger(book, loaded.project.as_ref()) {
         Ok(Some(ledger)) => ledger,
         Ok(None) => return (true, format!("{name}: none yet"), Exit::Converged),
@@ -65,6 +62,21 @@ fn check_ledger(
         Ok((_, problems)) => (false, format!("{name}: {}", problems.join("; ")), Exit::Ledger),
         Err(error) => (false, format!("{name}: {error}"), Exit::Ledger),
     }
+}
+
+/// What hooks have not been told: for people to see, and no fault of the ledger.
+fn check_hooks(workspace: &Workspace, book: Book, name: &str, loaded: &Loaded) -> Vec<(bool, String)> {
+    let ledger = workspace.read_ledger(book, loaded.project.as_ref());
+    let waiting = ledger.ok().flatten().and_then(|ledger| ledger.waiting().ok()).unwrap_or_default();
+    let line = |of: Waiting| {
+        let oldest = of.oldest.map_or(String::new(), |at| format!(", the oldest from {at:.0}"));
+        let Waiting { channel, letters, dropped, .. } = of;
+        format!(
+            "{name}: messages to the hook `{channel}`: {letters} waiting{oldest}; {dropped} given up so far"
+        )
+    };
+    let tells = |of: &Waiting| of.letters > 0 || of.dropped > 0;
+    waiting.into_iter().filter(tells).map(|of| (of.letters == 0, line(of))).collect()
 }
 
 /// Whether the key opens every stored login. Without a login no key is needed.

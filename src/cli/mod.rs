@@ -13,6 +13,7 @@ mod events;
 pub mod exit;
 mod explain;
 mod forget;
+mod hooks;
 mod init;
 mod log;
 mod memory;

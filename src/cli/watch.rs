@@ -17,6 +17,7 @@ use tokio::sync::watch::{self, Receiver, Sender};
 use super::error::Failure;
 use super::events::Events;
 use super::exit::Exit;
+use super::hooks::{self, Hooks};
 use super::pass::Pass;
 use super::plan::{self, Gates};
 use super::rehearsal::Rehearsing;
@@ -82,6 +83,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = super::duration)]
     resync: Duration,
     #[command(flatten)]
+    hooks: hooks::Options,
+    #[command(flatten)]
     gates: Gates,
 }
 
@@ -95,6 +98,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     if !arguments.rehearse {
         workspace.refuse_now()?;
     }
+    let channels = arguments.hooks.channels(&workspace.content)?;
     let runtime = runtime::start()?;
     runtime.block_on(async {
         let stop = runtime::listen_for_stop();
@@ -102,9 +106,12 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
             true => Some(Rehearsing::start(workspace).await?),
             false => None,
         };
-        let mut watching = Watching::new(workspace, arguments, rehearsing.as_ref(), stop);
+        let book = Book::of(arguments.rehearse);
+        let hooks = Hooks::start(workspace, channels, (book, "watch"));
+        let mut watching = Watching::new(workspace, arguments, rehearsing.as_ref(), (stop, hooks));
         watching.serve().await?;
         let exit = watching.until_stopped().await;
+        watching.tell_the_rest().await;
         if let Some(rehearsing) = rehearsing {
             rehearsing.stop().await;
         }
@@ -131,6 +138,7 @@ struct Watching<'a> {
     is_logged_in: bool,
     told: Told,
     events: Events,
+    hooks: Hooks,
     supervisor: Supervisor,
     serving: Option<Serving>,
 }
@@ -160,7 +168,7 @@ impl<'a> Watching<'a> {
         workspace: &'a Workspace,
         arguments: &'a Arguments,
         rehearsing: Option<&'a Rehearsing>,
-        stop: Receiver<bool>,
+        (stop, hooks): (Receiver<bool>, Hooks),
     ) -> Watching<'a> {
         Watching {
             workspace,
@@ -174,6 +182,7 @@ impl<'a> Watching<'a> {
             is_logged_in: false,
             told: Told::default(),
             events: Events::to(arguments.events.as_ref().map(|file| workspace.root.join(file))),
+            hooks,
             supervisor: Supervisor::of_environment(),
             serving: None,
         }
@@ -233,6 +242,15 @@ impl<'a> Watching<'a> {
         self.supervisor.stopping();
         // It was asked to end, and has left nothing behind.
         Ok(Exit::Converged)
+    }
+
+    /// What hooks have not been told yet: after a stop there is little time for it.
+    async fn tell_the_rest(self) {
+        let is_stopped = *self.stop.borrow();
+        let bound = if is_stopped { hooks::STOP_MAX } else { hooks::END_MAX };
+        // A second signal ends the process by itself.
+        let mut stop = if is_stopped { watch::channel(false).1 } else { self.stop };
+        self.hooks.finish(bound, &mut stop).await;
     }
 
     /// SIGHUP asks for a pass.
@@ -332,7 +350,8 @@ impl<'a> Watching<'a> {
             return Ok(Passed { next_at: latest, exit: verdict, is_whole: false });
         }
         workspace.check_selectors(&loaded, book)?;
-        let ledger = workspace.write_ledger(book, loaded.project.as_ref(), "watch", false)?;
+        let mut ledger = workspace.write_ledger(book, loaded.project.as_ref(), "watch", false)?;
+        self.hooks.begin(&mut ledger);
         let gates = &arguments.gates;
         let newcomers = self.rehearsing.filter(|_| !std::mem::replace(&mut self.is_logged_in, true));
         let mut pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("watch", gates), newcomers)?;
@@ -373,6 +392,7 @@ impl<'a> Watching<'a> {
             }
         };
         drop(reporter);
+        self.hooks.note(workspace, &mut engine.ledger, &loaded, &plan);
         let next_at = match *enough.borrow() {
             true => planned_at,
             false => self.next_at(planned_at, &engine.ledger, &plan, &loaded, latest)?,

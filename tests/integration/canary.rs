@@ -7,7 +7,7 @@ use std::fs;
 
 use gitcast::rehearsal::{Action, Fault};
 
-use crate::support::{Project, Server};
+use crate::support::{Answer, HOOK_SECRET, Project, Receiver, Server};
 
 const CODES: &str = "code=";
 
@@ -23,15 +23,21 @@ fn secrets(bytes: &[u8], key: &str) -> Vec<String> {
     };
     let mut found = [token("act."), token("rft.")].concat();
     found.extend(
-        ["rehearsal-secret", key].into_iter().filter(|secret| text.contains(secret)).map(str::to_owned),
+        ["rehearsal-secret", HOOK_SECRET, "canary-", key]
+            .into_iter()
+            .filter(|secret| text.contains(secret))
+            .map(str::to_owned),
     );
     found
 }
 
 #[test]
 fn a_secret_would_be_found() {
-    let found = secrets(b"x act.0123456789abcdef!1 rft.0123456789 exact.match rehearsal-secret KEY", "KEY");
-    assert_eq!(found, ["act.", "rft.", "rehearsal-secret", "KEY"]);
+    let found = secrets(
+        b"x act.0123456789abcdef!1 rft.0123456789 exact.match rehearsal-secret http://x/hooks/canary-path KEY",
+        "KEY",
+    );
+    assert_eq!(found, ["act.", "rft.", "rehearsal-secret", "canary-", "KEY"]);
 }
 
 #[test]
@@ -40,6 +46,12 @@ fn no_secret_leaves_the_vault() {
     let mut project = server.project();
     project.variable("XDG_CACHE_HOME", project.path("cache").to_str().expect("text"));
     project.draft("one").direct("two");
+    // The address of a hook is a secret too: whoever knows it can post there.
+    let receiver = Receiver::start();
+    project.variable("GITCAST_HOOK_URL", receiver.url()).variable("GITCAST_HOOK_SECRET", HOOK_SECRET);
+    receiver.will_answer(&[Answer::Status(500), Answer::Redirect]);
+    let hook = project.script("hook", "env; cat >&2; exit 1");
+    project.variable("GITCAST_HOOK_COMMAND", hook.to_str().expect("text"));
     let key = fs::read_to_string(project.path("state/key")).expect("a key").trim().to_owned();
     // Faults on the way: errors are where secrets are told by mistake.
     for (operation, action) in [
@@ -83,6 +95,9 @@ fn no_secret_leaves_the_vault() {
     for path in ["/", "/rehearsal/requests", "/rehearsal/publications"] {
         look(path, server.page(path).as_bytes());
     }
+    let told = receiver.deliveries();
+    assert!(!told.is_empty(), "the hooks were told");
+    told.iter().for_each(|delivery| look("a message", delivery.text.as_bytes()));
     for (path, bytes) in files(&project) {
         if !path.ends_with("state/key") {
             look(&path, &bytes);

@@ -13,6 +13,7 @@ mod exceptions;
 mod faults;
 mod fuzz;
 mod history;
+mod hooks;
 mod hostile;
 mod login;
 mod mastodon;

@@ -10,12 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{Project, Run, Server, send, wait_until};
 
-fn server() -> Server {
+pub(crate) fn server() -> Server {
     Server::start_with(vec![AccountSetup::bluesky("sky", "brand.example"), AccountSetup::new("drafts")])
 }
 
 /// A project whose accounts are logged in.
-fn project(server: &Server) -> Project {
+pub(crate) fn project(server: &Server) -> Project {
     let url = server.url();
     let project = Project::with(&format!(
         "version: 1\npolicy:\n  max_new_posts: 1000\naccounts:\n  sky:\n    platform: bluesky\n    handle: brand.example\n    endpoint: {url}\n  drafts:\n    platform: tiktok\n    endpoint: {url}\n",
@@ -30,26 +30,26 @@ fn manifest(id: &str) -> String {
     format!("id: {id}\ntext: The text of {id}\nto:\n  sky:\n")
 }
 
-fn save(project: &Project, id: &str) {
+pub(crate) fn save(project: &Project, id: &str) {
     project.write(&format!("content/{id}.yaml"), manifest(id));
 }
 
 /// A watch, which is stopped at the end whatever happens.
-struct Watching(Option<Child>);
+pub(crate) struct Watching(Option<Child>);
 
 impl Watching {
-    fn start(project: &Project, arguments: &[&str]) -> Watching {
+    pub(crate) fn start(project: &Project, arguments: &[&str]) -> Watching {
         let mut command = project.command(&[&["watch"], arguments].concat());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Watching(Some(child.expect("it starts")))
     }
 
-    fn child(&self) -> &Child {
+    pub(crate) fn child(&self) -> &Child {
         self.0.as_ref().expect("it runs")
     }
 
     /// Asks it to end, and gives what it said.
-    fn stop(mut self) -> Run {
+    pub(crate) fn stop(mut self) -> Run {
         let child = self.0.take().expect("it runs");
         send("-TERM", &child);
         Run::from(child.wait_with_output().expect("it ends"))

@@ -10,9 +10,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 mod child;
+mod receiver;
 mod server;
 
 pub(crate) use child::{REACHED_MAX, send, wait_until};
+pub(crate) use receiver::{Answer, HOOK_SECRET, Receiver};
 pub(crate) use server::Server;
 
 /// A project in a folder of its own.
@@ -129,6 +131,16 @@ impl Project {
         file.write_all(b"free").expect("type");
         file.set_len(size).expect("length");
         self
+    }
+
+    /// A program of `sh` that only its owner can run. It is written by another process: what this one has open for writing
+    /// is inherited by whatever another test starts meanwhile, and could not be run.
+    pub(crate) fn script(&self, relative: &str, text: &str) -> PathBuf {
+        let path = self.path(relative);
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\"; chmod 700 \"$0\"";
+        let written = Command::new("sh").args(["-c", write]).arg(&path).arg(text).status();
+        assert!(written.expect("sh runs").success());
+        path
     }
 
     fn video_of(&self, id: &str) {
