@@ -103,10 +103,10 @@ async fn reconcile(
         return Ok(Exit::Error);
     }
     workspace.check_selectors(&loaded, book)?;
-    let channels = arguments.hooks.channels(&workspace.content)?;
+    let hooks = arguments.hooks.hooks(&workspace.content)?;
     let mut ledger = workspace.write_ledger(book, project.as_ref(), "apply", arguments.new_ledger)?;
-    let hooks = Hooks::start(workspace, channels, (book, "apply"));
-    hooks.begin(&mut ledger);
+    let hooks = Hooks::start(workspace, hooks, (book, "apply"));
+    hooks.begin(workspace, &mut ledger);
     let mut stop = stop.begin_work();
     let pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("apply", &arguments.gates), rehearsing)?;
     let (plan, decided, now) = (&pass.plan, &pass.decided, pass.now);

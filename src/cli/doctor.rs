@@ -70,10 +70,8 @@ fn check_hooks(workspace: &Workspace, book: Book, name: &str, loaded: &Loaded) -
     let waiting = ledger.ok().flatten().and_then(|ledger| ledger.waiting().ok()).unwrap_or_default();
     let line = |of: Waiting| {
         let oldest = of.oldest.map_or(String::new(), |at| format!(", the oldest from {at:.0}"));
-        let Waiting { channel, letters, dropped, .. } = of;
-        format!(
-            "{name}: messages to the hook `{channel}`: {letters} waiting{oldest}; {dropped} given up so far"
-        )
+        let Waiting { hook, letters, dropped, .. } = of;
+        format!("{name}: messages to the hook `{hook}`: {letters} waiting{oldest}; {dropped} given up so far")
     };
     let tells = |of: &Waiting| of.letters > 0 || of.dropped > 0;
     waiting.into_iter().filter(tells).map(|of| (of.letters == 0, line(of))).collect()

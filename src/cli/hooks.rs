@@ -19,7 +19,7 @@ use crate::domain::plan::Plan;
 use crate::hooks::command::Command;
 use crate::hooks::message::Present;
 use crate::hooks::webhook::{SigningKey, Webhook};
-use crate::hooks::{Channel, Courier, Post, Signs, write_letter};
+use crate::hooks::{Courier, Hook, Outbox, Signs, give_up_old, write_letter};
 use crate::ledger::{self, Ledger};
 use crate::reconcile::desired::Loaded;
 use crate::secret::Secret;
@@ -27,8 +27,8 @@ use crate::secret::Secret;
 /// Holds what a webhook is signed with.
 const SECRET_VARIABLE: &str = "GITCAST_HOOK_SECRET";
 
-/// How long a run that ends waits for receivers.
-pub(super) const END_MAX: Duration = Duration::from_secs(5);
+/// How long a run that ends waits for receivers: for one attempt that takes as long as it may, and a bit.
+pub(super) const END_MAX: Duration = Duration::from_secs(20);
 /// The same after a stop, which is promised within five seconds.
 pub(super) const STOP_MAX: Duration = Duration::from_millis(400);
 
@@ -48,7 +48,7 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 
 /// Who is told.
 pub(super) struct Hooks {
-    channels: Vec<&'static str>,
+    hooks: Vec<&'static str>,
     is_rehearsal: bool,
     couriers: JoinSet<()>,
     letters: watch::Sender<u64>,
@@ -57,35 +57,35 @@ pub(super) struct Hooks {
 }
 
 impl Hooks {
-    /// Starts a courier for each channel.
-    pub(super) fn start(workspace: &Workspace, to: Vec<Channel>, (book, command): (Book, &str)) -> Hooks {
-        let post = Post {
+    /// Starts a courier for each hook.
+    pub(super) fn start(workspace: &Workspace, to: Vec<Hook>, (book, command): (Book, &str)) -> Hooks {
+        let outbox = Outbox {
             ledger: workspace.ledger_path(book),
             holder: workspace.holder(command),
             clock: workspace.clock.clone(),
         };
         let (letters, end) = (watch::channel(0).0, watch::channel(None).0);
-        let (mut couriers, mut channels, palette) = (JoinSet::new(), Vec::new(), workspace.palette);
-        for channel in to {
-            channels.push(channel.name());
-            let courier = Courier::new(channel, post.clone(), Arc::new(move |line| warn(palette, line)));
+        let (mut couriers, mut hooks, palette) = (JoinSet::new(), Vec::new(), workspace.palette);
+        for hook in to {
+            hooks.push(hook.name());
+            let courier = Courier::new(hook, outbox.clone(), Arc::new(move |line| warn(palette, line)));
             couriers.spawn(courier.run(Signs { letters: letters.subscribe(), end: end.subscribe() }));
         }
-        Hooks { channels, is_rehearsal: book == Book::Rehearsal, couriers, letters, end, palette }
+        Hooks { hooks, is_rehearsal: book == Book::Rehearsal, couriers, letters, end, palette }
     }
 
     /// Before anything is recorded: where hooks are new, what follows is what they are told.
-    pub(super) fn begin(&self, ledger: &mut Ledger) {
-        for channel in &self.channels {
-            if let Err(error) = ledger.begin_telling(channel) {
-                self.untold(&error);
-            }
+    pub(super) fn begin(&self, workspace: &Workspace, ledger: &mut Ledger) {
+        let begun = give_up_old(ledger, workspace.clock.now())
+            .and_then(|()| self.hooks.iter().try_for_each(|hook| ledger.begin_telling(hook).map(drop)));
+        if let Err(error) = begun {
+            self.untold(&error);
         }
     }
 
     /// Puts into the outbox what is new after a pass, and lets the couriers know.
     pub(super) fn note(&self, workspace: &Workspace, ledger: &mut Ledger, loaded: &Loaded, plan: &Plan) {
-        if self.channels.is_empty() {
+        if self.hooks.is_empty() {
             return;
         }
         let now = workspace.clock.now();
@@ -93,8 +93,8 @@ impl Hooks {
         let written = logins(ledger, loaded, plan, now).and_then(|logins| {
             let is_whole = selects_all && loaded.complete && loaded.broken_paths.is_empty();
             let present = Present { plan, is_whole, logins: &logins, now };
-            let mut channels = self.channels.iter();
-            channels.try_for_each(|channel| write_letter(ledger, channel, &present, self.is_rehearsal))
+            let mut hooks = self.hooks.iter();
+            hooks.try_for_each(|hook| write_letter(ledger, hook, &present, self.is_rehearsal))
         });
         match written {
             Ok(()) => self.letters.send_modify(|count| *count += 1),
@@ -124,13 +124,13 @@ impl Hooks {
 }
 
 impl Options {
-    /// The channels that are asked for.
+    /// The hooks that are asked for.
     ///
     /// # Errors
     ///
     /// Usage, for an address, a secret or a program that cannot be used. Nothing of the first two is told.
-    pub(super) fn channels(&self, content: &Path) -> Result<Vec<Channel>, Failure> {
-        let mut channels = Vec::new();
+    pub(super) fn hooks(&self, content: &Path) -> Result<Vec<Hook>, Failure> {
+        let mut hooks = Vec::new();
         if let Some(url) = self.hook_url.as_ref().filter(|url| !url.is_empty()) {
             let key = std::env::var(SECRET_VARIABLE).ok().filter(|key| !key.is_empty()).map(Secret::new);
             let key = key.map(|key| SigningKey::read(&key)).transpose().map_err(|why| {
@@ -139,16 +139,16 @@ impl Options {
             })?;
             let webhook = Webhook::new(url.clone(), key)
                 .map_err(|why| Failure::usage(format!("the address of the hook cannot be used: it {why}")))?;
-            channels.push(Channel::Webhook(webhook));
+            hooks.push(Hook::Webhook(webhook));
         }
         if let Some(path) = self.hook_command.as_ref().filter(|path| !path.as_os_str().is_empty()) {
             let names = std::env::vars_os().map(|(name, _)| name);
             let command = Command::new(path, content, names).map_err(|why| {
                 Failure::usage(format!("the hook command {} cannot be used: it {why}", path.display()))
             })?;
-            channels.push(Channel::Command(command));
+            hooks.push(Hook::Command(command));
         }
-        Ok(channels)
+        Ok(hooks)
     }
 }
 

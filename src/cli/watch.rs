@@ -98,7 +98,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     if !arguments.rehearse {
         workspace.refuse_now()?;
     }
-    let channels = arguments.hooks.channels(&workspace.content)?;
+    let hooks = arguments.hooks.hooks(&workspace.content)?;
     let runtime = runtime::start()?;
     runtime.block_on(async {
         let stop = runtime::listen_for_stop();
@@ -107,7 +107,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
             false => None,
         };
         let book = Book::of(arguments.rehearse);
-        let hooks = Hooks::start(workspace, channels, (book, "watch"));
+        let hooks = Hooks::start(workspace, hooks, (book, "watch"));
         let mut watching = Watching::new(workspace, arguments, rehearsing.as_ref(), (stop, hooks));
         watching.serve().await?;
         let exit = watching.until_stopped().await;
@@ -351,7 +351,7 @@ impl<'a> Watching<'a> {
         }
         workspace.check_selectors(&loaded, book)?;
         let mut ledger = workspace.write_ledger(book, loaded.project.as_ref(), "watch", false)?;
-        self.hooks.begin(&mut ledger);
+        self.hooks.begin(workspace, &mut ledger);
         let gates = &arguments.gates;
         let newcomers = self.rehearsing.filter(|_| !std::mem::replace(&mut self.is_logged_in, true));
         let mut pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("watch", gates), newcomers)?;

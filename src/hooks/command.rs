@@ -3,7 +3,7 @@
 //! # Guarantees
 //!
 //! The program is run itself, by an absolute path and without a shell; nothing of a message comes into its arguments or
-//! its environment, and no secret of ours does. What it prints is thrown away. It ends within [`TIMEOUT`], or it is
+//! its environment, and no secret of ours does. What it prints is thrown away. It ends within [`ATTEMPT_TIMEOUT`], or it is
 //! killed with its process group: so is it when gitcast ends before. (A program that leaves its group stays.)
 
 use std::ffi::{OsStr, OsString};
@@ -14,11 +14,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt;
 
-use super::Fault;
+use super::{ATTEMPT_TIMEOUT, Fault};
 use crate::ledger::Letter;
-
-/// How long the program may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Which program is run.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ impl Command {
             return Err("must not lie in the folder of manifests".to_owned());
         }
         let withheld = names.filter(|name| is_withheld(name)).collect();
-        Ok(Command { path: path.to_owned(), withheld, timeout: TIMEOUT })
+        Ok(Command { path: path.to_owned(), withheld, timeout: ATTEMPT_TIMEOUT })
     }
 
     /// Runs it once. The letter is taken if it ends with 0.

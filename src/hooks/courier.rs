@@ -1,4 +1,4 @@
-//! Carries letters of one channel from the outbox to where they go, beside everything else.
+//! Carries letters of one hook from the outbox to where they go, beside everything else.
 //!
 //! # Flow
 //!
@@ -6,7 +6,7 @@
 //! nobody is kept waiting: while another holds it, the courier keeps what it knows and sends other letters. If the
 //! process dies before it is recorded that a letter was taken, the letter is sent again, with the same id.
 //!
-//! After a failure the whole channel rests, longer each time. How long is not remembered beyond the process.
+//! After a failure the whole hook rests, longer each time. How long is not remembered beyond the process.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{ATTEMPTS_MAX, Channel, oldest};
+use super::{ATTEMPTS_MAX, Hook, oldest};
 use crate::clock::Clock;
 use crate::crash::{self, Point};
 use crate::domain::retry::backoff;
@@ -30,7 +30,7 @@ const UNRECORDED_MAX: usize = 100;
 
 /// The outbox: where the ledger is, and who opens it.
 #[derive(Debug, Clone)]
-pub struct Post {
+pub struct Outbox {
     pub ledger: PathBuf,
     pub holder: Holder,
     pub clock: Clock,
@@ -48,10 +48,10 @@ pub struct Signs {
 /// Tells people.
 type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// One for each channel.
+/// One for each hook.
 pub struct Courier {
-    channel: Channel,
-    post: Post,
+    hook: Hook,
+    outbox: Outbox,
     tell: Tell,
     /// How letters fared, as long as it is not recorded: `true` was taken.
     fared: Vec<(String, bool)>,
@@ -74,9 +74,9 @@ enum Step {
 }
 
 impl Courier {
-    pub fn new(channel: Channel, post: Post, tell: Tell) -> Courier {
+    pub fn new(hook: Hook, outbox: Outbox, tell: Tell) -> Courier {
         let (fared, told) = (Vec::new(), String::new());
-        Courier { channel, post, tell, fared, failures: 0, rests_until: None, told }
+        Courier { hook, outbox, tell, fared, failures: 0, rests_until: None, told }
     }
 
     /// Works until it is to end. What is in flight then is cut off, and sent again by the next run.
@@ -127,25 +127,25 @@ impl Courier {
             Ok(None) => return Step::Locked,
             Err(error) => return self.hindered(&error),
         };
-        if letter.attempts >= ATTEMPTS_MAX || letter.at < oldest(self.post.clock.now()) {
+        if letter.attempts >= ATTEMPTS_MAX || letter.at < oldest(self.outbox.clock.now()) {
             return match self.record().await {
                 Ok(()) => Step::Again,
                 Err(error) => self.hindered(&error),
             };
         }
         crash::at(Point::BeforeRequest);
-        let delivered = self.channel.deliver(&letter, self.post.clock.now()).await;
+        let delivered = self.hook.deliver(&letter).await;
         crash::at(Point::AfterAnswer);
         self.fared.push((letter.id, delivered.is_ok()));
         match delivered {
             Ok(()) if self.failures > 0 => {
                 (self.failures, self.rests_until) = (0, None);
-                (self.tell)(&format!("{} takes messages again", self.channel.place()));
+                (self.tell)(&format!("{} takes messages again", self.hook.place()));
             }
             Ok(()) => {}
             Err(fault) => {
                 if self.failures == 0 {
-                    let place = self.channel.place();
+                    let place = self.hook.place();
                     (self.tell)(&format!(
                         "{place} did not take a message ({}); it is tried again",
                         fault.message
@@ -168,7 +168,7 @@ impl Courier {
             error => {
                 let told = error.to_string();
                 if self.told != told {
-                    (self.tell)(&format!("messages to {} wait: {told}", self.channel.place()));
+                    (self.tell)(&format!("messages to {} wait: {told}", self.hook.place()));
                     self.told = told;
                 }
                 Step::Rest(LEDGER_WAIT)
@@ -177,23 +177,23 @@ impl Courier {
     }
 
     async fn next(&self) -> Result<Option<Letter>, ledger::Error> {
-        let (path, channel) = (self.post.ledger.clone(), self.channel.name());
+        let (path, hook) = (self.outbox.ledger.clone(), self.hook.name());
         let taken: Vec<_> = self.fared.iter().filter(|(_, taken)| *taken).map(|(id, _)| id.clone()).collect();
-        blocking(move || Ledger::open_read(&path)?.next_letter(channel, &taken)).await
+        blocking(move || Ledger::open_read(&path)?.next_letter(hook, &taken)).await
     }
 
     /// Records how letters fared, unless another has the ledger, and gives up what is too old or was tried too often.
     async fn record(&mut self) -> Result<(), ledger::Error> {
-        let (post, channel, fared) = (self.post.clone(), self.channel.name(), self.fared.clone());
-        let bounds = (ATTEMPTS_MAX, oldest(post.clock.now()));
+        let (outbox, hook, fared) = (self.outbox.clone(), self.hook.name(), self.fared.clone());
+        let bounds = (ATTEMPTS_MAX, oldest(outbox.clock.now()));
         let dropped = blocking(move || {
-            let mut ledger = Ledger::open_write(&post.ledger, Duration::ZERO, &post.holder)?;
-            ledger.settle_letters(channel, &fared, bounds)
+            let mut ledger = Ledger::open_write(&outbox.ledger, Duration::ZERO, &outbox.holder)?;
+            ledger.settle_letters(hook, &fared, bounds)
         })
         .await?;
         self.fared.clear();
         if dropped > 0 {
-            (self.tell)(&format!("{dropped} message(s) to {} were given up", self.channel.place()));
+            (self.tell)(&format!("{dropped} message(s) to {} were given up", self.hook.place()));
         }
         Ok(())
     }

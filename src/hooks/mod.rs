@@ -10,7 +10,7 @@
 //!
 //! # Guarantees
 //!
-//! Each transition is in one letter of each channel, and each letter is sent until it is taken, with the same id: at least
+//! Each transition is in one letter of each hook, and each letter is sent until it is taken, with the same id: at least
 //! once, and a receiver that notes ids has it once. A letter is given up after [`ATTEMPTS_MAX`] attempts or [`AGE_MAX`].
 //! Sending holds up no pass and no lock, and how it ends changes nothing of what is published.
 //!
@@ -30,47 +30,49 @@ mod courier;
 pub mod message;
 pub mod webhook;
 
-pub use courier::{Courier, Post, Signs};
+pub use courier::{Courier, Outbox, Signs};
 
 use command::Command;
 use message::{Envelope, Happened, Present, Standing};
 use webhook::Webhook;
 
-/// Attempts at one letter; at the longest wait between them, more than a day.
-pub const ATTEMPTS_MAX: u32 = 1_000;
+/// Attempts at one letter; at the longest wait between them, more than [`AGE_MAX`].
+pub const ATTEMPTS_MAX: u32 = 3_000;
 /// What is older is no news, and is not told any more.
 pub const AGE_MAX: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How long one attempt may take. (The specification of webhooks recommends 15 to 30 seconds.)
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many entries are read at once.
 const PAGE: u32 = 1_000;
 
 /// Where letters go.
 #[derive(Debug)]
-pub enum Channel {
+pub enum Hook {
     Webhook(Webhook),
     Command(Command),
 }
 
-impl Channel {
+impl Hook {
     /// Its name in the ledger.
     pub fn name(&self) -> &'static str {
         match self {
-            Channel::Webhook(_) => "webhook",
-            Channel::Command(_) => "command",
+            Hook::Webhook(_) => "webhook",
+            Hook::Command(_) => "command",
         }
     }
 
     /// The same for people. Of an address it is scheme and host, as the rest may be a secret.
     pub fn place(&self) -> String {
         match self {
-            Channel::Webhook(webhook) => format!("the webhook at {}", webhook.site()),
-            Channel::Command(command) => format!("the hook command {}", command.path.display()),
+            Hook::Webhook(webhook) => format!("the webhook at {}", webhook.site()),
+            Hook::Command(command) => format!("the hook command {}", command.path.display()),
         }
     }
 
-    async fn deliver(&self, letter: &Letter, now: Timestamp) -> Result<(), Fault> {
+    async fn deliver(&self, letter: &Letter) -> Result<(), Fault> {
         match self {
-            Channel::Webhook(webhook) => webhook.send(letter, now).await,
-            Channel::Command(command) => command.run(letter).await,
+            Hook::Webhook(webhook) => webhook.send(letter).await,
+            Hook::Command(command) => command.run(letter).await,
         }
     }
 }
@@ -95,18 +97,33 @@ fn oldest(now: Timestamp) -> Timestamp {
     now.saturating_sub(AGE_MAX).unwrap_or(Timestamp::MIN)
 }
 
-/// Puts a letter about all that is new to `channel` into the outbox, if anything is. `channel` has begun to be told.
+/// Gives up what is too old, also of hooks that nobody asks for any more.
+///
+/// # Errors
+///
+/// The ledger's.
+pub fn give_up_old(ledger: &mut Ledger, now: Timestamp) -> Result<(), ledger::Error> {
+    let oldest = oldest(now);
+    for waiting in ledger.waiting()? {
+        if waiting.oldest.is_some_and(|at| at < oldest) {
+            ledger.settle_letters(&waiting.hook, &[], (ATTEMPTS_MAX, oldest))?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts a letter about all that is new to `hook` into the outbox, if anything is. `hook` has begun to be told.
 ///
 /// # Errors
 ///
 /// The ledger's. Nothing is noted as told then.
 pub fn write_letter(
     ledger: &mut Ledger,
-    channel: &str,
+    hook: &str,
     present: &Present<'_>,
     is_rehearsal: bool,
 ) -> Result<(), ledger::Error> {
-    let told = ledger.begin_telling(channel)?;
+    let told = ledger.begin_telling(hook)?;
     let (mut happened, mut seq) = (Happened::default(), told.seq);
     let oldest = oldest(present.now);
     // Ends, as the ledger is locked and grows no more.
@@ -128,17 +145,17 @@ pub fn write_letter(
     }
     let told = Told { seq, standing };
     let letter = (!news.is_empty()).then(|| {
-        let id = id_of(channel, ledger.lineage(), &told, present.now);
+        let id = id_of(hook, ledger.lineage(), &told, present.now);
         let envelope = Envelope { id: &id, at: present.now, lineage: ledger.lineage(), is_rehearsal };
         let body = message::document(&envelope, &news);
         Letter { id, at: present.now, body, attempts: 0 }
     });
-    ledger.tell(channel, &told, letter.as_ref())
+    ledger.tell(hook, &told, letter.as_ref())
 }
 
 /// Tells letters apart for receivers, by what they tell of. No full stop is in it, as the signature needs.
-fn id_of(channel: &str, lineage: &str, told: &Told, at: Timestamp) -> String {
-    let all = serde_json::json!([channel, lineage, told.seq, told.standing, at]);
+fn id_of(hook: &str, lineage: &str, told: &Told, at: Timestamp) -> String {
+    let all = serde_json::json!([hook, lineage, told.seq, told.standing, at]);
     format!("msg_{}", hex(&ContentDigest::of(all.to_string().as_bytes()).0[..16]))
 }
 

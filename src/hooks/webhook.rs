@@ -17,14 +17,12 @@ use reqwest::{Client, Url, header};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::Fault;
+use super::{ATTEMPT_TIMEOUT, Fault};
 use crate::domain::url;
 use crate::ledger::Letter;
 use crate::platform::http;
 use crate::secret::Secret;
 
-/// For the whole request. The specification recommends 15 to 30 seconds.
-const TIMEOUT: Duration = Duration::from_secs(15);
 /// A receiver that asks for more than this waits no longer.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 /// A signing key has this many bytes, as the specification wants it.
@@ -93,18 +91,20 @@ impl Webhook {
     }
 
     /// Sends it once. It is taken if the answer is a success.
-    pub(super) async fn send(&self, letter: &Letter, now: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn send(&self, letter: &Letter) -> Result<(), Fault> {
+        // The time of this attempt, by which receivers tell one that is replayed: never a rehearsal's.
+        let second = Timestamp::now().as_second();
         let url = Url::parse(self.url.expose()).map_err(|_| Fault::new("its address cannot be read"))?;
         let client = self.client.get_or_init(|| http::client_to(&url)).as_ref();
         let client = client.map_err(|why| Fault::new(format!("HTTP cannot be set up: {why}")))?;
         let mut request = client
             .post(url)
-            .timeout(TIMEOUT)
+            .timeout(ATTEMPT_TIMEOUT)
             .header(header::CONTENT_TYPE, "application/json")
             .header("webhook-id", &letter.id)
-            .header("webhook-timestamp", now.as_second());
+            .header("webhook-timestamp", second);
         if let Some(key) = &self.key {
-            let signature = key.sign(&letter.id, now.as_second(), &letter.body);
+            let signature = key.sign(&letter.id, second, &letter.body);
             request = request.header("webhook-signature", signature);
         }
         let answer = request.body(letter.body.clone()).send().await;
@@ -145,7 +145,7 @@ mod tests {
             "",
             "whsec_",
             "whsec_c2hvcnQ=",
-            "not base64",
+            "%canary%",
             &"A".repeat(100),
             "whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         ] {

@@ -37,14 +37,14 @@ pub(super) const MIGRATIONS: &[&str] = &[
     // What is to be told to others. No view: it says how far others know what the events say.
     "
     CREATE TABLE told (
-        channel   TEXT NOT NULL PRIMARY KEY,
+        hook      TEXT NOT NULL PRIMARY KEY,
         seq       INTEGER NOT NULL,
         standing  TEXT NOT NULL,
         dropped   INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE outbox (
         number    INTEGER PRIMARY KEY AUTOINCREMENT,
-        channel   TEXT NOT NULL,
+        hook      TEXT NOT NULL,
         id        TEXT NOT NULL,
         at        TEXT NOT NULL,
         body      TEXT NOT NULL,

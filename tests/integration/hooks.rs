@@ -1,5 +1,9 @@
 //! Hooks: others are told of each transition at least once, under one id, and nothing waits for them.
 
+use std::io::Read;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use gitcast::rehearsal::{Action, Fault};
 
 use crate::support::{Answer, HOOK_SECRET, Project, Receiver, Run, Server, send, wait_until};
@@ -74,6 +78,31 @@ fn what_was_under_way_when_the_process_died_is_told_again_under_the_same_id() {
     let deliveries = receiver.deliveries();
     assert!(deliveries.iter().filter(|d| d.id == deliveries[0].id).count() == 2, "{deliveries:?}");
     assert_eq!(receiver.told(), ["published first@sky", "published second@sky"]);
+}
+
+#[test]
+fn a_stop_waits_for_no_receiver_and_leaves_no_program_behind() {
+    let (server, receiver) = (server(), Receiver::start());
+    let mut project = project(&server);
+    set(&mut project, &receiver);
+    receiver.will_answer(&[Answer::Silence]);
+    // All of the program's group hold the pipe open.
+    let pipe = project.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let hook = project.script("hook", &format!("exec 3>'{}'; sleep 1000 & sleep 1000", pipe.display()));
+    project.variable("GITCAST_HOOK_COMMAND", hook.to_str().expect("text"));
+    save(&project, "first");
+    let watching = Watching::start(&project, &[]);
+    let mut held = std::fs::File::open(&pipe).expect("the program runs");
+    wait_until("the first is being told", || receiver.count() == 1);
+    let asked = Instant::now();
+    watching.stop().expect(0);
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "an attempt alone may take longer: {:?}",
+        asked.elapsed()
+    );
+    assert_eq!(held.read(&mut [0]).expect("nobody holds it any more"), 0);
 }
 
 #[test]

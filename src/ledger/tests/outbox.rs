@@ -50,7 +50,7 @@ fn a_letter_that_is_never_taken_holds_up_no_other_and_is_given_up() {
     }
     assert_eq!(next(&ledger), None);
     ledger.tell("webhook", &told, Some(&letter("old", 8))).expect("tell");
-    let waiting = |letters, oldest, dropped| Waiting { channel: "webhook".into(), letters, oldest, dropped };
+    let waiting = |letters, oldest, dropped| Waiting { hook: "webhook".into(), letters, oldest, dropped };
     assert_eq!(ledger.waiting().expect("waiting"), [waiting(1, Some(time(8)), 1)]);
     assert_eq!(ledger.settle_letters("webhook", &[], (3, time(9))).expect("settle"), 1);
     assert_eq!(ledger.waiting().expect("waiting"), [waiting(0, None, 2)]);
