@@ -117,7 +117,7 @@ impl Drop for Group {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use jiff::Timestamp;
@@ -129,7 +129,8 @@ mod tests {
         Letter { id: "msg_1".into(), at: Timestamp::UNIX_EPOCH, body, attempts: 0 }
     }
 
-    fn command(folder: &Path, script: &str) -> Command {
+    /// A script that runs in `folder`.
+    pub(in crate::hooks) fn command(folder: &Path, script: &str) -> Command {
         let path = folder.join("hook");
         // By another process: a file that this one has open for writing would be inherited by what it starts meanwhile,
         // and could not be run.

@@ -1,15 +1,22 @@
 //! What is told: each transition once, grouped by cause, within bounds, whatever others wrote.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::message::{Envelope, Happened, Kind, News, Present, Standing, document};
+use super::{Courier, Hook, Outbox, Signs, command};
+use crate::clock::Clock;
 use crate::domain::event::{Entry, Event};
 use crate::domain::ids::{AccountName, ContentDigest, PlatformId, PostId};
 use crate::domain::plan::{Action, Plan, Planned};
 use crate::domain::publication::{Change, Reason, Remote, Settlement};
-use jiff::Timestamp;
+use crate::ledger::{Holder, Ledger, Letter};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -231,4 +238,47 @@ fn what_others_wrote_stays_within_bounds() {
         let document = told(&[News { url: Some(url.into()), ..news(Kind::Published, "a", "x") }]);
         assert_eq!(document["groups"][0]["posts"][0]["remote_url"].is_string(), is_told, "{url}");
     }
+}
+
+/// How long what is waited for may take, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_courier_goes_on_while_another_has_the_ledger_and_sends_nothing_twice() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (path, clock) = (folder.path().join("ledger.db"), Clock::system());
+    let holder = Holder::this_process("gitcast test", clock.now(), |_| None);
+    let mut ledger = Ledger::create(&path, "line", (clock.now(), "t"), PATIENCE, &holder).expect("create");
+    let told = ledger.begin_telling("command").expect("begin");
+    for (id, at) in [("a", clock.now()), ("b", clock.now()), ("old", NOW)] {
+        let letter = Letter { id: id.into(), at, body: id.into(), attempts: 0 };
+        ledger.tell("command", &told, Some(&letter)).expect("tell");
+    }
+    let hook = Hook::Command(command::tests::command(folder.path(), "cat >> got"));
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let tell = {
+        let said = Arc::clone(&said);
+        Arc::new(move |line: &str| said.lock().expect("lines").push(line.to_owned()))
+    };
+    let outbox = Outbox { ledger: path.clone(), holder: holder.clone(), clock };
+    let (letters, end) = (watch::channel(0).0, watch::channel(None).0);
+    let signs = Signs { letters: letters.subscribe(), end: end.subscribe() };
+    let courier = tokio::spawn(Courier::new(hook, outbox, tell).run(signs));
+    let got = || std::fs::read_to_string(folder.path().join("got")).unwrap_or_default();
+    let begun = Instant::now();
+    while got() != "ab" {
+        assert!(begun.elapsed() < PATIENCE, "not both were sent, each once: {}", got());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(ledger.waiting().expect("waiting")[0].letters, 3);
+    end.send_replace(Instant::now().checked_add(PATIENCE));
+    drop(ledger);
+    courier.await.expect("it ends");
+    let waiting = Ledger::open_read(&path).and_then(|ledger| ledger.waiting()).expect("waiting");
+    assert_eq!((got().as_str(), waiting[0].letters, waiting[0].dropped), ("ab", 0, 1));
+    let said = said.lock().expect("lines").join(", ");
+    assert!(
+        said.starts_with("1 message(s) to the hook command") && said.ends_with("were given up"),
+        "{said}"
+    );
 }
