@@ -25,6 +25,8 @@ use crate::ledger::{self, Holder, Ledger, Letter};
 const LOCKED_WAIT: Duration = Duration::from_millis(200);
 /// After an error of the ledger.
 const LEDGER_WAIT: Duration = Duration::from_secs(60);
+/// Attempts in a row that fail before a run that ends leaves the rest to the next one, which may be days away.
+const END_TRIES: u32 = 3;
 /// Attempts that are not recorded yet. With more, the courier waits for the lock.
 const UNRECORDED_MAX: usize = 100;
 
@@ -41,7 +43,7 @@ pub struct Outbox {
 pub struct Signs {
     /// Changes when there may be a letter.
     pub letters: watch::Receiver<u64>,
-    /// Set when it is to end: with nothing left to send now, or then.
+    /// Set when it is to end: once nothing is left to send or nobody takes it, and then at the latest.
     pub end: watch::Receiver<Option<Instant>>,
 }
 
@@ -92,7 +94,8 @@ impl Courier {
             let wait = match step {
                 Step::Again => continue,
                 Step::Locked => LOCKED_WAIT,
-                Step::Rest(_) | Step::Idle if is_last => break,
+                Step::Idle if is_last => break,
+                Step::Rest(_) if is_last && !(1..END_TRIES).contains(&self.failures) => break,
                 Step::Rest(wait) => wait,
                 Step::Idle => Duration::MAX,
             };
