@@ -132,8 +132,10 @@ impl Options {
     pub(super) fn hooks(&self, content: &Path) -> Result<Vec<Hook>, Failure> {
         let mut hooks = Vec::new();
         if let Some(url) = self.hook_url.as_ref().filter(|url| !url.is_empty()) {
-            let key = std::env::var(SECRET_VARIABLE).ok().filter(|key| !key.is_empty()).map(Secret::new);
-            let key = key.map(|key| SigningKey::read(&key)).transpose().map_err(|why| {
+            // What is no text is no base64 either: it must not be taken for nothing, and messages go out unsigned.
+            let key = std::env::var_os(SECRET_VARIABLE).map(|key| Secret::new(key.to_string_lossy()));
+            let key = key.filter(|key| !key.is_empty()).map(|key| SigningKey::read(&key)).transpose();
+            let key = key.map_err(|why| {
                 Failure::usage(format!("{SECRET_VARIABLE} cannot sign: it {why}"))
                     .hint("make one: echo \"whsec_$(openssl rand -base64 32)\"")
             })?;

@@ -120,8 +120,8 @@ impl Courier {
                 Ok(()) => {}
             }
         }
-        let now = Instant::now();
-        if let Some(rest) = self.rests_until.and_then(|until| until.checked_duration_since(now)) {
+        let rest = self.rests_until.and_then(|until| until.checked_duration_since(Instant::now()));
+        if let Some(rest) = rest {
             return if self.fared.is_empty() { Step::Rest(rest) } else { Step::Locked };
         }
         let letter = match self.next().await {
@@ -155,7 +155,8 @@ impl Courier {
                     ));
                 }
                 let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-                self.rests_until = now.checked_add(backoff(self.failures, fault.retry_after, random));
+                let rest = backoff(self.failures, fault.retry_after, random);
+                self.rests_until = Instant::now().checked_add(rest);
                 self.failures = self.failures.saturating_add(1);
             }
         }
