@@ -21,6 +21,7 @@ use crate::domain::diagnostic::Diagnostic;
 use crate::domain::plan::{self, Action, Input, Overrides, Plan, Planned};
 use crate::domain::publication::{Publication, State};
 use crate::domain::resolution::Decided;
+use crate::domain::telling;
 use crate::ledger::Ledger;
 use crate::reconcile::desired::Loaded;
 
@@ -275,16 +276,7 @@ pub(super) fn describe_change(change: &Planned, palette: Palette, zone: &TimeZon
     };
     let mut what: Vec<String> = change.what.iter().map(|what| text::one_line(what, PREVIEW_CHARS)).collect();
     if let Some(estimate) = change.estimate.as_ref().filter(|_| change.action.acts()) {
-        if estimate.bytes > 0 {
-            what.push(ui::bytes(estimate.bytes));
-        }
-        what.extend(
-            estimate.chunks.filter(|c| c.count > 1).map(|c| {
-                format!("{} chunks of {}, the last {}", c.count, ui::bytes(c.size), ui::bytes(c.last))
-            }),
-        );
-        let s = if estimate.requests == 1 { "" } else { "s" };
-        what.push(format!("{} request{s}", estimate.requests));
+        what.extend(telling::cost(estimate));
     }
     let mut out = format!("  {sigil} {}  {}\n", palette.strong(change.post.as_str()), what.join(", "));
     let mut why = text::one_line(&change.message, 400);
@@ -305,7 +297,17 @@ pub(super) fn describe_change(change: &Planned, palette: Palette, zone: &TimeZon
 }
 
 pub(super) fn totals(plan: &Plan) -> String {
-    const WORDS: [(&str, &[Action]); 10] = [
+    let counts = counts(plan);
+    match (plan.acting().count(), counts.is_empty()) {
+        (0, true) => "Nothing to do.".to_owned(),
+        (0, false) => format!("Nothing to do: {counts}."),
+        _ => format!("Plan: {counts}. Digest {}", plan.digest()),
+    }
+}
+
+/// `2 to publish, 1 waiting`; empty if there is nothing at all.
+pub(super) fn counts(plan: &Plan) -> String {
+    const WORDS: [(&str, &[Action]); 11] = [
         ("to publish", &[Action::Publish, Action::Replace]),
         ("to continue", &[Action::Continue]),
         ("to edit", &[Action::Edit]),
@@ -316,22 +318,9 @@ pub(super) fn totals(plan: &Plan) -> String {
         ("failed", &[Action::Failed]),
         ("diverged", &[Action::Diverged, Action::Undeletable]),
         ("skipped", &[Action::Skip]),
+        ("unchanged", &[Action::Unchanged, Action::Orphaned]),
     ];
     let count = |actions: &[Action]| plan.changes.iter().filter(|c| actions.contains(&c.action)).count();
-    let mut parts: Vec<String> = WORDS
-        .iter()
-        .map(|(word, actions)| (word, count(actions)))
-        .filter(|(_, count)| *count > 0)
-        .map(|(word, count)| format!("{count} {word}"))
-        .collect();
-    let unchanged = count(&[Action::Unchanged, Action::Orphaned]);
-    if unchanged > 0 {
-        parts.push(format!("{unchanged} unchanged"));
-    }
-    let acting = plan.acting().count();
-    match (acting, parts.is_empty()) {
-        (0, true) => "Nothing to do.".to_owned(),
-        (0, false) => format!("Nothing to do: {}.", parts.join(", ")),
-        _ => format!("Plan: {}. Digest {}", parts.join(", "), plan.digest()),
-    }
+    let counted = WORDS.iter().map(|(word, actions)| (word, count(actions))).filter(|(_, count)| *count > 0);
+    counted.map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }

@@ -60,33 +60,58 @@ pub fn github_property(text: &str) -> String {
     github_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Text for a cell of a Markdown table: one line, nothing in it is markup, HTML, a mention or a reference.
+/// A code span of Markdown, on one line, with at most `max_chars` characters of `text`. Empty if there are none.
 ///
-/// A backslash does not stop a mention, since GitHub looks for them after rendering; neither does `&#64;`.
-/// A zero-width space behind `@` and `#` does, there and wherever else Markdown is read.
-pub fn markdown(text: &str) -> String {
-    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut out = String::with_capacity(folded.len());
-    for c in terminal(&folded).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '@' | '#' => out.extend([c, '\u{200b}']),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '!' | '|' | '~' | '$' => {
-                out.extend(['\\', c]);
-            }
-            c => out.push(c),
-        }
+/// In code nothing is markup, HTML, an image, a mention, a reference, an emoji or a formula, neither on GitHub nor on
+/// GitLab. (Escapes do not do that: GitHub looks for mentions after rendering, in all text that is not code.)
+pub fn code(text: &str, max_chars: usize) -> String {
+    let text = back_ticks(&one_line(text, max_chars), CODE_TICKS_MAX).into_owned();
+    let ticks = "`".repeat(longest_run(&text) + 1);
+    // One space at each side is not shown. A `$` beside a back-tick could be read as the edge of a formula.
+    let is_edge = |c: char| matches!(c, '`' | '$');
+    match text.starts_with(is_edge) || text.ends_with(is_edge) {
+        _ if text.is_empty() => text,
+        true => format!("{ticks} {text} {ticks}"),
+        false => format!("{ticks}{text}{ticks}"),
     }
-    out
+}
+
+/// The same in a cell of a table, whose cells are told apart before code is looked for.
+pub fn code_cell(text: &str, max_chars: usize) -> String {
+    code(text, max_chars).replace('|', "\\|")
 }
 
 /// A fenced block of Markdown that `text` cannot leave: the fence is longer than any run of back-ticks inside.
+///
+/// A line that begins with a slash could be a command to GitLab, which looks for them before it looks for fences of
+/// other lengths than three; its slash is shown as `\u{2f}`.
 pub fn fenced(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat((longest + 1).max(3));
-    format!("{fence}text\n{}\n{fence}\n", terminal(text.trim_end_matches('\n')))
+    let text = terminal(text.trim_end_matches('\n'));
+    let text = back_ticks(&text, FENCE_TICKS_MAX);
+    let lines = text.split('\n').map(|line| {
+        let rest = line.trim_start();
+        match rest.strip_prefix('/').filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic())) {
+            Some(command) => format!("{}\\u{{2f}}{command}\n", &line[..line.len() - rest.len()]),
+            None => format!("{line}\n"),
+        }
+    });
+    let fence = "`".repeat((longest_run(&text) + 1).max(3));
+    format!("{fence}text\n{}{fence}\n", lines.collect::<String>())
+}
+
+/// The longest run of back-ticks that a code span may hold. (GitHub's parser, cmark-gfm, takes no longer marks than 80
+/// for a span, `MAXBACKTICKS` in its `inlines.c`; read 2026-11-26.)
+const CODE_TICKS_MAX: usize = 8;
+/// The same for a fence, whose length cmark-gfm counts up to 255 only (`blocks.c`, read 2026-11-26).
+const FENCE_TICKS_MAX: usize = 64;
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// Shows all back-ticks as `\u{60}` where a run of them is longer than `max`.
+fn back_ticks(text: &str, max: usize) -> Cow<'_, str> {
+    if longest_run(text) > max { text.replace('`', "\\u{60}").into() } else { text.into() }
 }
 
 /// Writes `value` as indented JSON.

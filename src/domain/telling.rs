@@ -6,6 +6,8 @@ use jiff::tz::TimeZone;
 
 use super::commit::{Commit, Standing};
 use super::event::{Event, GrantChange, Request};
+use super::media::{Medium, Probe};
+use super::payload::Estimate;
 use super::plan::{Action, Planned};
 use super::publication::{Change, Publication, State};
 
@@ -32,6 +34,40 @@ pub fn bytes(count: u64) -> String {
     } else {
         format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
     }
+}
+
+/// What a medium is: `MP4, 720 × 1280, 3.0 s, 118 kB`. Of one that is only an address, nothing is known.
+pub fn facts(medium: &Medium) -> String {
+    let Medium::File { size, probe, .. } = medium else { return String::new() };
+    let mut facts = match probe {
+        Probe::Image(image) => {
+            let (width, height) = image.displayed_size();
+            vec![image.format.to_string(), format!("{width} × {height}")]
+        }
+        Probe::Video(video) => {
+            let mut facts = vec![video.container.to_string(), format!("{} × {}", video.width, video.height)];
+            facts.extend(video.duration_ms.map(|ms| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)));
+            facts
+        }
+        Probe::Unknown { .. } => Vec::new(),
+    };
+    facts.push(bytes(*size));
+    facts.join(", ")
+}
+
+/// What publishing will cost: bytes, how they are cut, requests.
+pub fn cost(estimate: &Estimate) -> Vec<String> {
+    let mut cost = Vec::new();
+    if estimate.bytes > 0 {
+        cost.push(bytes(estimate.bytes));
+    }
+    let chunks = estimate.chunks.filter(|chunks| chunks.count > 1);
+    cost.extend(
+        chunks.map(|c| format!("{} chunks of {}, the last {}", c.count, bytes(c.size), bytes(c.last))),
+    );
+    let s = if estimate.requests == 1 { "" } else { "s" };
+    cost.push(format!("{} request{s}", estimate.requests));
+    cost
 }
 
 /// What an event is about, and what happened.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::text::{link, plain, visible};
 use crate::domain::media::{Medium, Probe};
-use crate::domain::telling::bytes;
+use crate::domain::telling;
 
 /// Where a page finds a medium.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,22 +68,10 @@ pub(super) fn picture(medium: &Medium, source: &Source, alt: &str) -> Markup {
 
 /// `hello.mp4: MP4, 720 × 1280, 3.0 s, 118 kB`.
 pub(super) fn facts(medium: &Medium) -> Markup {
-    let (path, size, probe) = match medium {
-        Medium::Url { url } => return link(url, url),
-        Medium::File { path, size, probe, .. } => (path, size, probe),
-    };
-    let mut facts = match probe {
-        Probe::Image(image) => {
-            let (width, height) = image.displayed_size();
-            vec![image.format.to_string(), format!("{width} × {height}")]
+    match medium {
+        Medium::Url { url } => link(url, url),
+        Medium::File { path, .. } => {
+            html! { span.file { (visible(path)) } " " span.quiet { (telling::facts(medium)) } }
         }
-        Probe::Video(video) => {
-            let mut facts = vec![video.container.to_string(), format!("{} × {}", video.width, video.height)];
-            facts.extend(video.duration_ms.map(|ms| format!("{}.{} s", ms / 1_000, ms % 1_000 / 100)));
-            facts
-        }
-        Probe::Unknown { .. } => Vec::new(),
-    };
-    facts.push(bytes(*size));
-    html! { span.file { (visible(path)) } " " span.quiet { (facts.join(", ")) } }
+    }
 }

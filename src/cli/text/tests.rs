@@ -66,24 +66,37 @@ fn workflow_commands_end_where_we_end_them() {
 }
 
 #[test]
-fn markdown_cells_hold_text_only() {
+fn code_holds_text_only() {
     for (hostile, harmless) in [
-        ("@everyone", "@\u{200b}everyone"),
-        ("<img src=x onerror=y> &amp;", "&lt;img src=x onerror=y&gt; &amp;amp;"),
-        ("a | b\n| --- |", "a \\| b \\| --- \\|"),
-        ("```x``` *b* _i_ ~~s~~", "\\`\\`\\`x\\`\\`\\` \\*b\\* \\_i\\_ \\~\\~s\\~\\~"),
-        ("[l](javascript:x) ![i](u)", "\\[l\\]\\(javascript:x\\) \\!\\[i\\]\\(u\\)"),
-        ("#1 \\", "#\u{200b}1 \\\\"),
-        ("\u{1b}[0m", "\\\\u\\{1b\\}\\[0m"),
+        ("", ""),
+        (" \n ", ""),
+        ("@everyone #1", "`@everyone #1`"),
+        ("<img src=x onerror=y>\n&amp;", "`<img src=x onerror=y> &amp;`"),
+        ("a`b", "``a`b``"),
+        ("`a``", "``` `a`` ```"),
+        ("$x$", "` $x$ `"),
+        ("a | b", "`a | b`"),
+        (&"`".repeat(9), &format!("`{}`", "\\u{60}".repeat(9))),
+        ("\u{1b}[0m", "`\\u{1b}[0m`"),
+        ("0123456789abc", "`012345678…`"),
     ] {
-        assert_eq!(markdown(hostile), harmless, "{hostile:?}");
+        assert_eq!(code(hostile, if hostile.starts_with('0') { 10 } else { 200 }), harmless, "{hostile:?}");
     }
+    assert_eq!(code_cell("a | b\\| c", 80), "`a \\| b\\\\| c`");
 }
 
 #[test]
 fn a_fence_is_longer_than_what_it_holds() {
-    assert_eq!(fenced("a\n"), "```text\na\n```\n");
-    assert_eq!(fenced("```\n@everyone\n````\n"), "`````text\n```\n@everyone\n````\n`````\n");
+    let many = "`".repeat(65);
+    for (hostile, harmless) in [
+        ("a\n", "```text\na\n```\n"),
+        ("```\n@everyone\n````\n", "`````text\n```\n@everyone\n````\n`````\n"),
+        ("/close\n  /assign me\n/1 a/b", "```text\n\\u{2f}close\n  \\u{2f}assign me\n/1 a/b\n```\n"),
+        (&many, &format!("```text\n{}\n```\n", "\\u{60}".repeat(65))),
+        ("a\r```\r", "````text\na\\u{d}```\\u{d}\n````\n"),
+    ] {
+        assert_eq!(fenced(hostile), harmless, "{hostile:?}");
+    }
 }
 
 #[test]
