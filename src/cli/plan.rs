@@ -8,15 +8,16 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::decisions;
 use super::error::Failure;
 use super::exit::Exit;
+use super::github::Step;
+use super::markdown::file::Target;
 use super::notices::{self, Notice};
 use super::render::{self, Format};
 use super::settled::Situation;
-use super::text;
 use super::ui::{self, Palette};
 use super::workspace::{Book, Workspace};
+use super::{Global, decisions, markdown, text};
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::plan::{self, Action, Input, Overrides, Plan, Planned};
 use crate::domain::publication::{Publication, State};
@@ -43,6 +44,12 @@ pub(super) struct Arguments {
     /// Also write the plan to this file, for `apply --plan`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Also write the plan to this file as Markdown, for a comment on a pull request
+    #[arg(long, value_name = "FILE")]
+    markdown_into: Option<PathBuf>,
+    /// In GitHub Actions: add the plan to the step's summary, and set its outputs
+    #[arg(long)]
+    github: bool,
     #[command(flatten)]
     gates: Gates,
 }
@@ -73,11 +80,33 @@ impl Arguments {
     }
 
     pub(super) fn writes_a_file(&self) -> bool {
-        self.out.is_some()
+        self.out.is_some() || self.markdown_into.is_some() || self.github
+    }
+
+    /// The command that makes the same plan, and carries it out.
+    fn apply(&self, global: &Global) -> String {
+        let selectors = |flag: &str, all: &[String]| -> String {
+            all.iter().map(|one| format!(" {flag} '{}'", one.replace('\'', r"'\''"))).collect()
+        };
+        let (rehearse, gates) = (if self.rehearse { " --rehearse" } else { "" }, self.gates.flags());
+        let (only, exclude) = (selectors("--only", &global.only), selectors("--exclude", &global.exclude));
+        format!("gitcast apply{rehearse}{gates}{only}{exclude}")
     }
 }
 
 impl Gates {
+    fn flags(&self) -> String {
+        let flags = [
+            (self.publish_late, "publish-late"),
+            (self.ignore_max_age, "ignore-max-age"),
+            (self.allow_duplicates, "allow-duplicates"),
+            (self.allow_delete, "allow-delete"),
+        ];
+        let set: String =
+            flags.iter().filter(|(is_set, _)| *is_set).map(|(_, name)| format!(" --{name}")).collect();
+        set + &self.max_new_posts.map(|n| format!(" --max-new-posts {n}")).unwrap_or_default()
+    }
+
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             max_new_posts: self.max_new_posts,
@@ -98,6 +127,15 @@ pub(super) struct PlanFile {
 }
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
+    let step = arguments.github.then(|| Step::of(|name| std::env::var_os(name))).transpose()?;
+    let result = show(workspace, arguments, step.as_ref());
+    let noted = step.map_or(Ok(()), |step| step.note_exit(&result));
+    result.and_then(|exit| noted.map(|()| exit))
+}
+
+fn show(workspace: &Workspace, arguments: &Arguments, step: Option<&Step>) -> Result<Exit, Failure> {
+    let markdown_into =
+        arguments.markdown_into.as_deref().map(|path| Target::of(workspace, path)).transpose()?;
     let cache = workspace.cache();
     let situation = || cache.as_ref().and_then(|cache| Situation::of(workspace, arguments, cache));
     let before = situation();
@@ -133,6 +171,27 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
             serde_json::to_vec_pretty(&file).map_err(std::io::Error::other)?,
         )?;
     }
+    if markdown_into.is_some() || step.is_some() {
+        let apply = arguments.apply(&workspace.global);
+        let (decisions, logins) = (&decided.notes[..], &notices[..]);
+        let text = markdown::plan(&markdown::Source {
+            plan: &plan,
+            loaded: &loaded,
+            decisions,
+            logins,
+            apply: &apply,
+        });
+        markdown_into.iter().try_for_each(|target| target.write(&text))?;
+        step.iter().try_for_each(|step| step.summarize(&text))?;
+    }
+    let has_changes = plan.acting().next().is_some() || !decided.events.is_empty();
+    if let Some(step) = step {
+        step.set(&[
+            ("changes", plan.acting().count().to_string()),
+            ("has-changes", has_changes.to_string()),
+            ("digest", plan.digest().to_string()),
+        ])?;
+    }
     if workspace.global.json {
         ui::print_json(&document(&plan, recorded, &loaded, &decided, &notices));
     } else {
@@ -155,11 +214,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         workspace.verdict(&loaded.diagnostics),
         gates(&plan),
         if notices.iter().any(|notice| notice.hinders(&plan)) { Exit::LoginNeeded } else { Exit::Converged },
-        if arguments.detailed_exitcode && (plan.acting().next().is_some() || !decided.events.is_empty()) {
-            Exit::ChangesPending
-        } else {
-            Exit::Converged
-        },
+        if arguments.detailed_exitcode && has_changes { Exit::ChangesPending } else { Exit::Converged },
     ]))
 }
 

@@ -4,6 +4,8 @@ use clap::{Args, ValueEnum};
 
 use super::error::Failure;
 use super::exit::Exit;
+use super::github::Step;
+use super::markdown;
 use super::render::{self, Format};
 use super::workspace::Workspace;
 
@@ -12,6 +14,9 @@ pub(super) struct Arguments {
     /// Form of the output: text, json, github or sarif
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Output>,
+    /// In GitHub Actions: add the problems to the step's summary, and set its outputs
+    #[arg(long)]
+    github: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -23,6 +28,7 @@ enum Output {
 }
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
+    let step = arguments.github.then(|| Step::of(|name| std::env::var_os(name))).transpose()?;
     let loaded = workspace.load(None)?;
     let format = match (arguments.format, workspace.global.json) {
         (Some(Output::Json), _) | (None, true) => Format::Json,
@@ -47,5 +53,10 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
             render::summary(&loaded.diagnostics)
         ));
     }
-    Ok(workspace.verdict(&loaded.diagnostics))
+    let result = Ok(workspace.verdict(&loaded.diagnostics));
+    if let Some(step) = step {
+        step.summarize(&markdown::check(&loaded))?;
+        step.note_exit(&result)?;
+    }
+    result
 }

@@ -5,6 +5,7 @@ mod apply;
 mod bluesky;
 mod canary;
 mod capabilities;
+mod ci;
 mod commands;
 mod conformance;
 mod contract;
