@@ -10,7 +10,7 @@ use crate::{domain, platform};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Of which file: manifest, project (gitcast.yaml), resolutions or accounts (accounts.lock.yaml)
+    /// Of which file: manifest, project (gitcast.yaml), resolutions, accounts (accounts.lock.yaml); or of what `plan --json` prints: plan
     #[arg(value_name = "FILE", default_value = "manifest", hide_possible_values = true)]
     of: Of,
 }
@@ -21,6 +21,7 @@ enum Of {
     Project,
     Resolutions,
     Accounts,
+    Plan,
 }
 
 pub(super) fn run(_workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -29,6 +30,7 @@ pub(super) fn run(_workspace: &Workspace, arguments: &Arguments) -> Result<Exit,
         Of::Project => domain::schema::project(),
         Of::Resolutions => domain::schema::resolutions(),
         Of::Accounts => domain::schema::accounts(),
+        Of::Plan => domain::schema::plan(),
     };
     let text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::other)?;
     ui::print(&(text + "\n"));

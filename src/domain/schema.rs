@@ -1,4 +1,4 @@
-//! JSON Schema (2020-12) of what people write, for editors to complete and check. The words of enumerations come from
+//! JSON Schema (2020-12) of what people write, for editors to complete and check, and of plans. The words of enumerations come from
 //! the types that the decoder reads; that the keys are the decoder's too is what the tests show.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,10 @@ use super::manifest::post::{MEDIA_MAX, REVISION_MAX};
 use super::project::decode::NEW_POSTS_MAX;
 use super::project::{Late, Mode};
 use super::resolution::{ENTRIES_MAX, REMOTE_ID_BYTES_MAX, WHY_CHARS_MAX};
+
+mod plan;
+
+pub use plan::plan;
 
 /// A post: what is published, where and when.
 #[derive(JsonSchema)]

@@ -23,6 +23,7 @@ mod month;
 mod pages;
 mod recover;
 mod rehearse;
+mod schema;
 mod stop;
 mod support;
 mod surroundings;
