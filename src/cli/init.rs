@@ -1,17 +1,25 @@
 //! `gitcast init`: a project to begin with.
 
+use clap::Args;
 use serde_json::json;
 
 use super::error::Failure;
 use super::exit::Exit;
 use super::plan::FORMAT_VERSION;
-use super::scaffold::scaffold;
+use super::scaffold::{Ci, scaffold};
 use super::ui;
 use super::workspace::{self, Book, Workspace};
 
-pub(super) fn run(workspace: &Workspace) -> Result<Exit, Failure> {
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Whose CI is set up: github or gitlab
+    #[arg(long, value_name = "SERVICE", default_value = "github", hide_possible_values = true)]
+    ci: Ci,
+}
+
+pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
     let fresh = workspace::fresh_lineage();
-    let written = scaffold(&workspace.root, &workspace.content, &workspace.state, &fresh)?;
+    let written = scaffold(&workspace.root, &workspace.content, &workspace.state, &fresh, arguments.ci)?;
     for (path, outcome) in &written {
         ui::tell(&format!("  {:<8} {}", outcome.as_str(), path.display()));
     }

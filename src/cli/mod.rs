@@ -128,7 +128,7 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Set up content/, state/, a first manifest and a CI workflow in this folder
-    Init,
+    Init(init::Arguments),
     /// Check the manifests, offline
     Validate(validate::Arguments),
     /// Show what would happen, and why; change nothing
@@ -197,7 +197,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         watch::adapt(&mut workspace);
     }
     match cli.command {
-        Command::Init => init::run(&workspace),
+        Command::Init(arguments) => init::run(&workspace, &arguments),
         Command::Validate(arguments) => validate::run(&workspace, &arguments),
         Command::Plan(arguments) => plan::run(&workspace, &arguments),
         Command::Apply(arguments) => apply::run(&workspace, &arguments),

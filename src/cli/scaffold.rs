@@ -6,9 +6,27 @@ use std::path::{Path, PathBuf, absolute};
 
 const PROJECT: &str = include_str!("scaffold/gitcast.yaml");
 const MANIFEST: &str = include_str!("scaffold/hello.yaml");
-const WORKFLOW: &str = include_str!("scaffold/workflow.yml");
+const GITHUB: &str = include_str!("scaffold/github.yml");
+const GITLAB: &str = include_str!("scaffold/gitlab.yml");
 /// Two seconds of H.264 and AAC, 540 by 960, made with ffmpeg the way `content/hello.yaml` tells.
 const VIDEO: &[u8] = include_bytes!("scaffold/hello.mp4");
+
+/// A CI service, whose pipeline is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Ci {
+    Github,
+    Gitlab,
+}
+
+impl Ci {
+    /// Where it expects its pipeline, and what that is.
+    fn pipeline(self) -> (&'static str, &'static str) {
+        match self {
+            Ci::Github => (".github/workflows/gitcast.yml", GITHUB),
+            Ci::Gitlab => (".gitlab-ci.yml", GITLAB),
+        }
+    }
+}
 
 /// What became of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +58,10 @@ pub fn scaffold(
     content: &Path,
     state: &Path,
     lineage: &str,
+    ci: Ci,
 ) -> io::Result<Vec<(PathBuf, Outcome)>> {
     let (root, content, state) = (&absolute(root)?, &absolute(content)?, &absolute(state)?);
     let project = PROJECT.replace("@LINEAGE@", lineage);
-    let workflow = WORKFLOW.replace("@STATE@", &slashes(&relative(root, state)));
     let mut outcomes = Vec::new();
     let mut done = |path: &Path, outcome| outcomes.push((relative(root, path), outcome));
 
@@ -63,8 +81,9 @@ pub fn scaffold(
     done(&path, create(&path, b"")?);
     let path = root.join(".gitignore");
     done(&path, append_lines(&path, &ignored(root, state))?);
-    let path = root.join(".github/workflows/gitcast.yml");
-    done(&path, create(&path, workflow.as_bytes())?);
+    let (path, pipeline) = ci.pipeline();
+    let path = root.join(path);
+    done(&path, create(&path, pipeline.as_bytes())?);
     Ok(outcomes)
 }
 
@@ -135,8 +154,8 @@ mod tests {
     use super::*;
 
     fn run(root: &Path) -> Vec<(String, Outcome)> {
-        let outcomes =
-            scaffold(root, &root.join("content"), &root.join("state"), "0123abcd").expect("written");
+        let outcomes = scaffold(root, &root.join("content"), &root.join("state"), "0123abcd", Ci::Github)
+            .expect("written");
         outcomes.into_iter().map(|(path, outcome)| (slashes(&path), outcome)).collect()
     }
 
@@ -163,8 +182,6 @@ mod tests {
         assert!(first.iter().all(|(_, outcome)| *outcome == Outcome::Created));
         assert!(text(root.path(), "content/gitcast.yaml").contains("\nlineage: 0123abcd\n"));
         assert_eq!(text(root.path(), ".gitignore"), "/state/*\n!/state/.gitkeep\nkeys.env\n");
-        let workflow = text(root.path(), ".github/workflows/gitcast.yml");
-        assert!(workflow.contains("where state/ stays") && workflow.contains("cancel-in-progress: false"));
         let again = run(root.path());
         assert!(again.iter().all(|(_, outcome)| *outcome == Outcome::Kept), "{again:?}");
     }
@@ -186,8 +203,9 @@ mod tests {
     #[test]
     fn a_state_folder_elsewhere_is_not_ignored_here() {
         let (root, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-        scaffold(root.path(), &root.path().join("posts"), other.path(), "x").expect("written");
+        scaffold(root.path(), &root.path().join("posts"), other.path(), "x", Ci::Gitlab).expect("written");
         assert_eq!(text(root.path(), ".gitignore"), "keys.env\n");
+        assert!(root.path().join(".gitlab-ci.yml").exists() && !root.path().join(".github").exists());
         assert!(root.path().join("posts/hello.mp4").exists() && other.path().join(".gitkeep").exists());
     }
 

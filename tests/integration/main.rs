@@ -21,6 +21,7 @@ mod mastodon;
 mod model;
 mod month;
 mod pages;
+mod pipelines;
 mod recover;
 mod rehearse;
 mod schema;
