@@ -20,6 +20,7 @@ mod log;
 mod markdown;
 mod memory;
 mod moment;
+mod new;
 mod notices;
 mod pass;
 mod pause;
@@ -129,6 +130,8 @@ enum LogFormat {
 enum Command {
     /// Set up content/, state/, a first manifest and a CI workflow in this folder
     Init(init::Arguments),
+    /// Begin a post: a manifest that is valid as it is
+    New(new::Arguments),
     /// Check the manifests, offline
     Validate(validate::Arguments),
     /// Show what would happen, and why; change nothing
@@ -198,6 +201,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     }
     match cli.command {
         Command::Init(arguments) => init::run(&workspace, &arguments),
+        Command::New(arguments) => new::run(&workspace, &arguments),
         Command::Validate(arguments) => validate::run(&workspace, &arguments),
         Command::Plan(arguments) => plan::run(&workspace, &arguments),
         Command::Apply(arguments) => apply::run(&workspace, &arguments),

@@ -9,7 +9,7 @@ const MANIFEST: &str = include_str!("scaffold/hello.yaml");
 const GITHUB: &str = include_str!("scaffold/github.yml");
 const GITLAB: &str = include_str!("scaffold/gitlab.yml");
 /// Two seconds of H.264 and AAC, 540 by 960, made with ffmpeg the way `content/hello.yaml` tells.
-const VIDEO: &[u8] = include_bytes!("scaffold/hello.mp4");
+pub(super) const VIDEO: &[u8] = include_bytes!("scaffold/hello.mp4");
 
 /// A CI service, whose pipeline is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -115,7 +115,7 @@ fn private_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Creates the file with its folders, unless something of that name exists: a dangling link does, too.
-fn create(path: &Path, bytes: &[u8]) -> io::Result<Outcome> {
+pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<Outcome> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

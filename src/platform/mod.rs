@@ -279,3 +279,21 @@ pub fn option_schemas() -> Vec<(PlatformId, schemars::Schema)> {
     };
     PlatformId::ALL.map(|platform| (platform, schema(platform))).to_vec()
 }
+
+/// What a manifest begins with for an account: all that its platform asks for, and the way to what it offers.
+#[derive(Debug, Clone, Copy)]
+pub struct Starter {
+    /// YAML, to stand below the account's name.
+    pub lines: &'static [&'static str],
+    /// There are no posts of text alone.
+    pub needs_media: bool,
+}
+
+/// With which options a new post begins on this account.
+pub fn starter(account: &Account) -> Starter {
+    match account.platform {
+        PlatformId::Tiktok => tiktok::starter(account.mode.value),
+        PlatformId::Bluesky => bluesky::STARTER,
+        PlatformId::Mastodon => mastodon::STARTER,
+    }
+}

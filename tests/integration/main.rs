@@ -20,6 +20,7 @@ mod login;
 mod mastodon;
 mod model;
 mod month;
+mod new;
 mod pages;
 mod pipelines;
 mod recover;

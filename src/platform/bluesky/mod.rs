@@ -40,7 +40,7 @@ mod tid;
 mod types;
 mod video;
 
-pub use options::options_schema;
+pub use options::{STARTER, options_schema};
 
 use checkpoint::Checkpoint;
 use client::{Client, operation};

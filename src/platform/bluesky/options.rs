@@ -10,6 +10,7 @@ use crate::domain::manifest::node::Node;
 use crate::domain::manifest::post::MEDIA_MAX;
 use crate::domain::manifest::report::{Report, quote};
 use crate::domain::span::{Located, Span};
+use crate::platform::Starter;
 
 /// The longest language tag (RFC 5646, section 4.4.1, has 35 for the longest that is likely).
 const LANG_BYTES_MAX: usize = 35;
@@ -208,6 +209,17 @@ struct LinkSchema {
 pub fn options_schema() -> schemars::Schema {
     schemars::schema_for!(Schema)
 }
+
+/// What a new manifest says under an account: nothing is required.
+pub const STARTER: Starter = Starter {
+    lines: &[
+        "# The languages of the text.",
+        "# langs: [en]",
+        "# Who may reply: everybody unless listed.",
+        "# replies: [mentioned, following, followers]",
+    ],
+    needs_media: false,
+};
 
 #[cfg(test)]
 mod tests {

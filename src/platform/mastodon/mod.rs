@@ -41,7 +41,7 @@ mod tests;
 mod text;
 mod types;
 
-pub use options::options_schema;
+pub use options::{STARTER, options_schema};
 
 use body::Body;
 use checkpoint::Checkpoint;

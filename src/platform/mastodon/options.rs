@@ -12,6 +12,7 @@ use crate::domain::manifest::node::Node;
 use crate::domain::manifest::report::{Report, quote};
 use crate::domain::manifest::time::duration;
 use crate::domain::span::{Located, Span};
+use crate::platform::Starter;
 
 /// The longest language tag (RFC 5646, section 4.4.1, has 35 for the longest that is likely).
 const LANGUAGE_BYTES_MAX: usize = 35;
@@ -187,6 +188,17 @@ struct PollSchema {
 pub fn options_schema() -> schemars::Schema {
     schemars::schema_for!(Schema)
 }
+
+/// What a new manifest says under an account: nothing is required.
+pub const STARTER: Starter = Starter {
+    lines: &[
+        "# Who may see it: public unless written.",
+        "# visibility: unlisted",
+        "# The language of the text.",
+        "# language: en",
+    ],
+    needs_media: false,
+};
 
 #[cfg(test)]
 mod tests {

@@ -40,7 +40,7 @@ mod stage;
 mod tests;
 mod types;
 
-pub use options::options_schema;
+pub use options::{options_schema, starter};
 
 use client::{Client, Session, operation};
 use pace::Pace;

@@ -7,7 +7,9 @@ pub(super) use crate::domain::capability::{Allow, Privacy};
 use crate::domain::manifest::decode::{Mapping, boolean, integer, one_of, set_of, text};
 use crate::domain::manifest::node::Node;
 use crate::domain::manifest::report::Report;
+use crate::domain::project::Mode;
 use crate::domain::span::{Located, Span};
+use crate::platform::Starter;
 
 /// The latest frame that can be asked for; longer videos are not accepted anyway.
 const COVER_MS_MAX: u64 = super::limits::VIDEO_DURATION_MS_MAX;
@@ -122,6 +124,22 @@ struct Schema {
 /// The JSON Schema of what may stand under a TikTok account.
 pub fn options_schema() -> schemars::Schema {
     schemars::schema_for!(Schema)
+}
+
+/// What a new manifest says under an account in this mode. `self_only` hides what somebody forgot to think of.
+pub fn starter(mode: Mode) -> Starter {
+    let lines: &[&str] = match mode {
+        Mode::Draft => &["# A draft: what TikTok asks for, its creator chooses in the app."],
+        Mode::Direct => &[
+            "# Required, who may see it: public, friends, followers or self_only.",
+            "privacy: self_only",
+            "# What others may do: nothing unless listed.",
+            "# allow: [comment, duet, stitch]",
+            "# What is advertised.",
+            "# disclosure: [own_brand]",
+        ],
+    };
+    Starter { lines, needs_media: true }
 }
 
 #[cfg(test)]
