@@ -72,7 +72,7 @@ fn no_secret_leaves_the_vault() {
         &["auth", "status", "--write"],
         &["auth", "refresh", "--force"],
         &["auth", "refresh", "--force"],
-        &["plan", "--out", "plan.json"],
+        &["plan", "--out", "plan.json", "--markdown-into", "plan.md"],
         &["apply", "--auto-approve"],
         &["apply", "--auto-approve"],
         &["status"],

@@ -49,6 +49,46 @@ fn a_plan_goes_into_a_file_beside_what_is_printed() {
 }
 
 #[test]
+fn a_plan_ends_with_the_command_that_carries_it_out() {
+    let project = Project::new();
+    project.direct("one").draft("two");
+    project.run(&["plan", "--rehearse", "--max-new-posts", "5", "--markdown-into", "plan.md"]).expect(0);
+    let markdown = read(&project, "plan.md");
+    let command = markdown.lines().rfind(|line| line.starts_with("gitcast ")).expect("a command");
+    let command: Vec<&str> = command.split(' ').skip(1).collect();
+    assert!(project.run(&command).expect(0).stdout.contains("1 published"));
+    // Another one is not carried out by it.
+    project.direct("three");
+    project.run(&command).expect(10);
+}
+
+#[test]
+fn a_plan_tells_of_decisions_and_logins() {
+    let project = Project::new();
+    project.draft("one");
+    let reply = r#"{"access_token":"act.x","expires_in":60,"refresh_token":"rft.x","refresh_expires_in":61,"open_id":"o","scope":"video.upload"}"#;
+    project.write("reply.json", reply);
+    project.run(&["auth", "import", "drafts", "reply.json"]).expect(0);
+    project.write(
+        "content/resolutions/@org.yaml",
+        "- post: one\n  account: drafts\n  pause: true\n  why: '@everyone, see #1'\n- post: one\n  account: drafts\n  retry: true\n",
+    );
+    project.run(&["plan", "--markdown-into", "plan.md"]);
+    let markdown = read(&project, "plan.md");
+    assert!(markdown.contains("\n### Logins\n\n- `drafts`: `"), "{markdown}");
+    let decision = "\n### Decisions\n\n- `content/resolutions/@org.yaml:1` `one → drafts`: `paused until resumed` (carried-out)\n";
+    assert!(markdown.contains(decision), "{markdown}");
+    let in_code = |(at, _): (usize, &str)| {
+        let line = markdown[..at].rfind('\n').map_or(0, |start| start + 1);
+        markdown[line..at].matches('`').count() % 2 == 1
+    };
+    assert!(
+        markdown.match_indices('@').count() > 3 && markdown.match_indices('@').all(in_code),
+        "{markdown}"
+    );
+}
+
+#[test]
 fn a_plan_is_written_to_no_place_of_gitcasts_own() {
     let project = Project::new();
     project.draft("one").write("state/.gitkeep", "").write("elsewhere/x", "");

@@ -26,7 +26,7 @@ pub(super) fn block(change: &Planned, payload: &Payload, preview: &Preview) -> S
         }
     };
     let (chars, lines) = (texts.chars().count(), texts.lines().count());
-    let details = notes(payload, preview);
+    let details = notes(change, payload, preview);
     // In HTML of our own `<code>` does what back-ticks do elsewhere; names have letters, digits, `.`, `_` and `-`.
     let (post, account) = (change.post.as_str(), change.account.as_str());
     if parts.len() > 1 || chars > OPEN_CHARS_MAX || lines > OPEN_LINES_MAX {
@@ -64,9 +64,9 @@ fn text(text: &str) -> String {
 }
 
 /// What else there is to know, as a list.
-fn notes(payload: &Payload, preview: &Preview) -> String {
+fn notes(change: &Planned, payload: &Payload, preview: &Preview) -> String {
     let words = |text: &str| code(text, WORDS_CHARS_MAX);
-    let mut lines = Vec::new();
+    let mut lines = vec![format!("manifest: {}", words(&change.path))];
     lines.extend(preview.title.iter().map(|title| format!("title: {}", words(title))));
     lines.extend(preview.warning.iter().map(|warning| format!("warning: {}", words(warning))));
     for (n, medium) in payload.media.iter().enumerate().take(MEDIA_MAX) {

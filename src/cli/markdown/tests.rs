@@ -233,6 +233,7 @@ fn a_plan_reads_well() {
     Hello
     ```
 
+    - manifest: `content/Hello.yaml`
     - `Hello.mp4`: MP4, 720 × 1280, 3.0 s, 25 MB
     - `Hello`
     - to send: 25 MB, 2 chunks of 10 MB, the last 15 MB, 7 requests
@@ -243,6 +244,7 @@ fn a_plan_reads_well() {
     Later
     ```
 
+    - manifest: `content/Later.yaml`
     - `Later.mp4`: MP4, 720 × 1280, 3.0 s, 25 MB
     - `Later`
     - to send: 25 MB, 2 chunks of 10 MB, the last 15 MB, 7 requests
@@ -299,7 +301,7 @@ fn what_does_not_fit_is_counted() {
     let shown = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
     let told: Vec<usize> = left_out.split([' ', '.', ',']).filter_map(|word| word.parse().ok()).collect();
     let there = [shown("| `post-"), shown("- **error**"), shown("<details>")];
-    assert!(there.iter().all(|&n| n > 5), "{there:?}");
+    assert!(there.iter().all(|&n| n > 2), "{there:?}");
     assert_eq!(told, there.map(|n| 500 - n), "{left_out}");
     assert!(page::units(&text) <= UNITS_MAX && page::units(&text) > UNITS_MAX * 9 / 10);
     let digest = given.plan.digest();
