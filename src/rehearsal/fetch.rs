@@ -1,6 +1,8 @@
-//! The platform's side of PULL_FROM_URL: one GET over loopback, straight to a file. No redirects, no TLS, no reuse.
+//! What the stand-in asks of others: one GET over loopback, straight to a file, for PULL_FROM_URL; one POST for a webhook.
+//! No redirects, no TLS, no reuse.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use tokio::fs::File;
@@ -28,6 +30,28 @@ pub(super) async fn to_file(url: &str, limit: u64, path: &Path) -> io::Result<u6
     let copied = tokio::io::copy_buf(&mut stream.take(length), &mut file).await?;
     file.flush().await?;
     if copied < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(copied) }
+}
+
+/// Sends `body` to `http://authority/path`; the status that is answered.
+///
+/// # Errors
+/// When the host is not an address of this machine, is not reachable, or does not answer with one.
+pub(super) async fn post(url: &str, headers: &[(&str, &str)], body: &str) -> io::Result<u16> {
+    let is_here = |host: &str| host.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
+    let (authority, target) = split(url)
+        .filter(|(authority, _)| is_here(authority))
+        .ok_or_else(|| io::Error::other("not an http URL of this machine"))?;
+    let mut stream = BufReader::new(TcpStream::connect(authority).await?);
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let request = format!(
+        "POST {target} HTTP/1.1\r\nHost: {authority}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut line = String::new();
+    stream.take(HEAD_MAX).read_line(&mut line).await?;
+    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.ok_or_else(|| io::Error::other("no status"))
 }
 
 fn split(url: &str) -> Option<(&str, &str)> {

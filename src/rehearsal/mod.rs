@@ -178,6 +178,29 @@ impl Rehearsal {
         tiktok::finish_draft(&self.server, publish_id)
     }
 
+    /// The creator takes a public TikTok post back. False when there is none that is public.
+    pub fn hide(&self, publish_id: &str) -> bool {
+        tiktok::hide(&self.server, publish_id)
+    }
+
+    /// The creator ends all logins of a TikTok account, in the app's settings.
+    ///
+    /// # Errors
+    /// When that cannot be stored.
+    pub fn disconnect(&self, account: &str) -> io::Result<()> {
+        tiktok::disconnect(&self.server, account)
+    }
+
+    /// Sends TikTok's webhooks of what happens from now on to `http://ADDRESS/path`. Within the runtime it was started in.
+    pub fn deliver_to(&self, url: &str) {
+        tiktok::deliver_to(&self.server, url.to_owned());
+    }
+
+    /// What TikTok's `TikTok-Signature` header says of a webhook's body that is sent at this Unix second.
+    pub fn signature(&self, second: i64, body: &str) -> String {
+        tiktok::signature(&self.server, second, body)
+    }
+
     pub fn faults(&self) -> &Faults {
         &self.server.faults
     }

@@ -48,7 +48,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["ledger"]),
     ("reqwest", &["platform", "hooks"]),
-    ("hmac", &["hooks"]),
+    ("hmac", &["hooks", "platform", "rehearsal"]),
     ("base64", &["hooks"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),

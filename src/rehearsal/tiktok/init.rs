@@ -212,6 +212,7 @@ fn begin(call: &Call<'_>, mode: Mode, kind: Kind, post: Post, mut source: Source
         received_at: None,
         published_at: None,
         post_id: None,
+        hidden: false,
     };
     model.insert(&server.store, publication)?;
     drop(model);

@@ -15,7 +15,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod webhooks;
 
+use std::io;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -34,6 +36,7 @@ pub(super) use self::model::{Mode, Model, Phase, Publication, Source};
 pub(super) use self::oauth::issue_grant;
 pub(super) use self::pull::resume_pulls;
 pub(super) use self::reply::error as error_reply;
+pub(super) use self::webhooks::{deliver_to, signature};
 
 /// The operation's name, which faults and the list of requests go by. Paths end in a slash, as documented; the
 /// upload address has none, or `curl -T` would add the name of its file.
@@ -214,6 +217,18 @@ pub(super) fn expire_access_token(server: &Server, parts: &Parts) {
 
 pub(super) fn finish_draft(server: &Server, publish_id: &str) -> bool {
     server.model().finish_draft(&server.store, publish_id, server.now())
+}
+
+/// The creator takes a public post back. False when it is not public.
+pub(super) fn hide(server: &Server, publish_id: &str) -> bool {
+    server.model().hide(&server.store, publish_id)
+}
+
+/// The creator takes all of the account's logins back, in the app's settings.
+pub(super) fn disconnect(server: &Server, account: &str) -> io::Result<()> {
+    let mut model = server.model();
+    model.grants.iter_mut().filter(|grant| grant.account == account).for_each(|grant| grant.revoked = true);
+    model.save_grants(&server.store)
 }
 
 /// Pairs of a query or a form body, decoded once.

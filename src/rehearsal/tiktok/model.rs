@@ -108,6 +108,9 @@ pub(in crate::rehearsal) struct Publication {
     pub(in crate::rehearsal) received_at: Option<i64>,
     pub(in crate::rehearsal) published_at: Option<i64>,
     pub(in crate::rehearsal) post_id: Option<i64>,
+    /// Public no more: the creator took it back, or moderation did.
+    #[serde(default)]
+    pub(in crate::rehearsal) hidden: bool,
 }
 
 impl Publication {
@@ -368,7 +371,14 @@ impl Model {
     pub(in crate::rehearsal) fn public_id(&self, publication: &Publication, now: i64) -> Option<i64> {
         let moderation = self.account(&publication.account).map_or(0, |account| account.moderation_ms);
         let visible = publication.published_at?.saturating_add(moderation) <= now;
-        publication.post_id.filter(|_| visible)
+        publication.post_id.filter(|_| visible && !publication.hidden)
+    }
+
+    pub(super) fn hide(&mut self, store: &Store, publish_id: &str) -> bool {
+        let post = self.publications.iter_mut().find(|publication| publication.publish_id == publish_id);
+        let Some(post) = post.filter(|publication| publication.post_id.is_some()) else { return false };
+        post.hidden = true;
+        post.save(store).is_ok()
     }
 }
 
