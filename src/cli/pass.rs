@@ -84,6 +84,7 @@ impl Pass {
             look_back: look_back(loaded, gates),
             pauses: decided.pauses.clone(),
             platforms: allowed.map(|(name, platform)| (name.clone(), Arc::clone(platform))).collect(),
+            hints: crate::reconcile::news::Hints::default(),
             commits,
         };
         Ok((engine, plan, decided))

@@ -206,6 +206,7 @@ impl Reporter {
             Change::DeleteStarted { .. } => "deleting".to_owned(),
             Change::Edited { .. } => palette.good("edited"),
             Change::Deleted => palette.good("deleted"),
+            Change::Noticed { .. } => palette.notable(&because("not public any more")),
             Change::TurnedDown { .. } => palette.bad(&because("turned down")),
             Change::Delivered { .. } => palette.good("delivered to the creator's inbox"),
             Change::Refused { .. } => palette.bad(&because("failed")),

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod limits;
 pub mod manifest;
 pub mod media;
+pub mod news;
 pub mod pause;
 pub mod payload;
 pub mod plan;

@@ -56,6 +56,9 @@ pub struct Reason {
 /// The code of a publication that a person gave up without knowing whether it is public.
 pub const ABANDONED: &str = "abandoned";
 
+/// The code of a published post of which the platform has told that it is not public any more.
+pub const NO_LONGER_PUBLIC: &str = "no-longer-public";
+
 impl Reason {
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Reason {
         Reason { code: code.into(), message: message.into() }
@@ -122,6 +125,8 @@ pub enum Change {
     Deleted,
     /// The platform does not edit or delete it; it stays as it is.
     TurnedDown { reason: Reason },
+    /// The platform told something about a published or delivered post that no look would show.
+    Noticed { reason: Reason },
     /// No progress this time.
     Delayed { kind: ErrorKind, reason: Reason, next_at: Timestamp },
     /// Given up before anything could become public, because the manifest says something else now.
@@ -177,6 +182,7 @@ impl Change {
             Change::DeleteStarted { .. } => "delete-started",
             Change::Deleted => "deleted",
             Change::TurnedDown { .. } => "turned-down",
+            Change::Noticed { .. } => "noticed",
             Change::Delayed { .. } => "delayed",
             Change::Superseded { .. } => "superseded",
             Change::Retried { .. } => "retried",
@@ -365,8 +371,14 @@ impl Publication {
         self.state == State::Published && self.amendment.is_some()
     }
 
+    /// Whether the platform has told that it is not public any more.
+    pub fn is_no_longer_public(&self) -> bool {
+        self.state.is_success() && self.reason.as_ref().is_some_and(|reason| reason.code == NO_LONGER_PUBLIC)
+    }
+
     fn note(&mut self, change: &Change, at: Timestamp) {
         let mut abandoned = None;
+        let noticed;
         let (reason, next_at) = match change {
             Change::Started { .. } | Change::Staged { .. } | Change::Adopted { .. } => (None, None),
             Change::Advanced { remote, .. } => {
@@ -402,14 +414,25 @@ impl Publication {
             }
             Change::Stepped { next_at, .. } | Change::Delivered { next_at, .. } => (None, *next_at),
             Change::Accepted { next_at, .. } => (None, Some(*next_at)),
-            Change::Published { remote, next_at, .. } | Change::Looked { remote, next_at, .. } => {
+            Change::Published { remote, next_at, .. } => {
                 self.remote = remote.clone();
                 (None, *next_at)
+            }
+            Change::Looked { remote, next_at, .. } => {
+                self.remote = remote.clone();
+                noticed = self.reason.take().filter(|reason| reason.code == NO_LONGER_PUBLIC);
+                (noticed.as_ref(), *next_at)
+            }
+            Change::Noticed { reason } => {
+                self.reason = Some(reason.clone());
+                return;
             }
             Change::Unanswered { reason, next_at } => (Some(reason), Some(*next_at)),
             Change::Delayed { reason, next_at, .. } => {
                 self.tries += 1;
-                self.reason = Some(reason.clone());
+                if !self.is_no_longer_public() {
+                    self.reason = Some(reason.clone());
+                }
                 self.next_at = Some(*next_at);
                 return;
             }
@@ -480,6 +503,7 @@ fn next(before: &Publication, change: &Change) -> Option<(State, Keep)> {
             (Delivered, maybe(checkpoint))
         }
         (Change::Looked { checkpoint, .. }, Published | Delivered) => (state, maybe(checkpoint)),
+        (Change::Noticed { .. }, Published | Delivered) => (state, Keep::Unchanged),
         (Change::Refused { .. }, Staging | Staged | Publishing | Accepted | Unresolved) if !partly => {
             (Failed, Keep::Unchanged)
         }

@@ -129,6 +129,7 @@ pub fn change(change: &Change) -> String {
         | Change::Absent { reason, .. }
         | Change::Held { reason }
         | Change::TurnedDown { reason }
+        | Change::Noticed { reason }
         | Change::Delayed { reason, .. }
         | Change::Superseded { reason }
         | Change::Retried { reason }

@@ -243,6 +243,7 @@ impl Happened {
             | Change::Intended { .. }
             | Change::Accepted { .. }
             | Change::Looked { .. }
+            | Change::Noticed { .. }
             | Change::Unanswered { .. }
             | Change::Absent { .. }
             | Change::Advanced { .. }

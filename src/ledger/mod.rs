@@ -29,7 +29,7 @@ use crate::domain::grant::GrantRecord;
 use crate::domain::ids::{AccountName, ContentDigest, PostId};
 use crate::domain::pause::Pause;
 use crate::domain::payload::Payload;
-use crate::domain::publication::{Change, Publication, Work};
+use crate::domain::publication::{Change, Checkpoint, Publication, Work};
 use crate::domain::recipient::Recipients;
 
 mod chain;
@@ -225,6 +225,23 @@ impl Ledger {
         let checkpoint = checkpoint
             .map_err(|error| Error::Corrupt(format!("the checkpoint of {post} on {account}: {error}")))?;
         Ok(Some(Work { payload: payload(&self.db, rows::number(row, 0)?)?, checkpoint }))
+    }
+
+    /// The checkpoint of each post on this account that has one.
+    pub fn checkpoints(&self, account: &AccountName) -> Result<Vec<(PostId, Checkpoint)>, Error> {
+        let sql = "SELECT post, checkpoint FROM work WHERE account = ?1 AND checkpoint IS NOT NULL";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let mut found = statement.query([account.as_str()])?;
+        let mut checkpoints = Vec::new();
+        while let Some(row) = found.next()? {
+            let (post, checkpoint): (String, String) = (row.get(0)?, row.get(1)?);
+            let corrupt = |error: &dyn std::fmt::Display| {
+                Error::Corrupt(format!("the checkpoint of {post} on {account}: {error}"))
+            };
+            let checkpoint = serde_json::from_str(&checkpoint).map_err(|error| corrupt(&error))?;
+            checkpoints.push((post.parse().map_err(|error| corrupt(&error))?, checkpoint));
+        }
+        Ok(checkpoints)
     }
 
     /// When requests of these operations were sent since `since`, oldest first. Two days are remembered.

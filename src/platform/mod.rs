@@ -34,6 +34,7 @@ pub mod stored;
 pub(crate) mod testing;
 pub mod tiktok;
 pub mod upload;
+pub mod webhooks;
 
 pub use error::Error;
 
@@ -82,6 +83,11 @@ pub trait Platform: Send + Sync {
 
     /// `None`: live posts are taken away by their owner only.
     fn deletes(&self) -> Option<&dyn Deletes>;
+
+    /// `None`: this platform tells nothing on its own.
+    fn webhooks(&self) -> Option<&dyn webhooks::Webhooks> {
+        None
+    }
 
     /// The operation that the next call of [`stage`](Self::stage), [`publish`](Self::publish),
     /// [`observe`](Self::observe), [`edit`](Edits::edit) or [`delete`](Deletes::delete), whichever `publication`'s state

@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 
 use super::credentials::Access;
 use super::lane::{Lane, Platforms, lanes, renewals, starts, undeclared};
+use super::news::Hints;
 use super::outcome::{self, Moment, Outcome};
 use super::pace::room_at;
 use super::{random, wait_between};
@@ -65,6 +66,8 @@ pub struct Engine {
     /// What people have paused: it is found out what became of it, and nothing is staged or published.
     pub pauses: Vec<Pause>,
     pub platforms: Platforms,
+    /// What platforms told meanwhile.
+    pub hints: Hints,
     /// The commit of each manifest by its path, for the record.
     pub commits: BTreeMap<String, Commit>,
 }
@@ -119,7 +122,8 @@ pub async fn execute(
     until: Until,
     notify: &mut (dyn FnMut(Notice<'_>) + Send),
 ) -> Result<Summary, ledger::Error> {
-    let lanes = lanes(&engine.ledger, &engine.platforms, plan, desired, engine.clock.now())?;
+    let now = engine.clock.now();
+    let lanes = lanes(&engine.ledger, &engine.platforms, plan, desired, (&engine.hints, now))?;
     let summary = Summary { blocked: undeclared(&engine.platforms, plan), ..Summary::default() };
     let run = Run { engine, lanes, tasks: JoinSet::new(), summary, notify };
     run.until_settled(until).await

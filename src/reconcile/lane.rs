@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::credentials::Credentials;
+use super::news::Hints;
 use crate::domain::commit::Commit;
 use crate::domain::ids::{AccountName, PostId};
 use crate::domain::payload::Payload;
@@ -48,11 +49,12 @@ pub(super) fn lanes(
     platforms: &Platforms,
     plan: &Plan,
     desired: &[Desired],
-    now: Timestamp,
+    (hints, now): (&Hints, Timestamp),
 ) -> Result<Vec<Lane>, ledger::Error> {
     let wanted: HashMap<_, _> = desired.iter().map(|d| ((&d.post, &d.account), d)).collect();
     let recorded = ledger.publications()?;
-    let ready_at: HashMap<_, _> = recorded.iter().map(|p| ((&p.post, &p.account), p.ready_at(now))).collect();
+    let ready_at: HashMap<_, _> =
+        recorded.iter().map(|p| ((&p.post, &p.account), hints.ready_at(p, now))).collect();
     let mut lanes = Vec::new();
     for (account, platform) in platforms {
         let mut items: Vec<Item> = plan
@@ -67,8 +69,12 @@ pub(super) fn lanes(
                 progress: Progress::default(),
             })
             .collect();
-        items.extend(later_looks(ledger, plan, account, now)?);
-        lanes.push(Lane { items, ..Lane::idle(ledger, account, platform)? });
+        items.extend(later_looks(ledger, plan, account, (hints, now))?);
+        let mut lane = Lane { items, ..Lane::idle(ledger, account, platform)? };
+        if hints.logins.contains(account) {
+            lane.credentials.force();
+        }
+        lanes.push(lane);
     }
     Ok(lanes)
 }
@@ -95,12 +101,12 @@ fn later_looks(
     ledger: &Ledger,
     plan: &Plan,
     account: &AccountName,
-    now: Timestamp,
+    (hints, now): (&Hints, Timestamp),
 ) -> Result<Vec<Item>, ledger::Error> {
     let acting: HashSet<_> = plan.acting().filter(|c| c.account == *account).map(|c| &c.post).collect();
     let due = |p: &Publication| {
         let looked_for = p.account == *account && p.state.is_success() && !acting.contains(&p.post);
-        looked_for && p.ready_at(now).is_some_and(|at| at <= now)
+        looked_for && hints.ready_at(p, now).is_some_and(|at| at <= now)
     };
     let publications = ledger.publications()?;
     Ok(publications

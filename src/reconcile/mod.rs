@@ -5,6 +5,7 @@ pub mod desired;
 pub mod execute;
 pub mod inquiry;
 pub mod lane;
+pub mod news;
 pub mod outcome;
 mod pace;
 pub mod wake;

@@ -244,6 +244,7 @@ async fn every_post_of_a_month_leaves_in_its_minute_or_slips_for_a_reason() {
             look_back: Some(SignedDuration::from_hours(24 * 7)),
             pauses: Vec::new(),
             platforms: platforms.collect(),
+            hints: gitcast::reconcile::news::Hints::default(),
             commits: BTreeMap::new(),
         };
         let until = Until::settled(month.now(), tokio::sync::watch::channel(false).1);

@@ -88,6 +88,7 @@ pub(super) fn renew(workspace: &Workspace) -> Result<Renewed, Failure> {
         clock: workspace.clock.clone(),
         actor: workspace.actor(COMMAND),
         content: workspace.content.clone(),
+        hints: crate::reconcile::news::Hints::default(),
         commits: BTreeMap::new(),
         look_back: None,
         pauses: Vec::new(),

@@ -33,6 +33,7 @@ edited            -          -          -          -          -          -      
 delete-started    -          -          -          -          -          deleting   -          deleting   -          deleting   -          -          -          -          -
 deleted           -          -          -          -          -          -          -          -          -          -          deleted    -          -          -          -
 turned-down       -          -          -          -          -          -          -          -          -          published  published  -          -          -          -
+noticed           -          -          -          -          -          -          -          published  delivered  -          -          -          -          -          -
 delayed           -          -          staging    staged     -          partial    accepted   published  delivered  editing    deleting   -          -          unresolved -
 superseded        -          -          planned    planned    -          -          -          -          -          -          -          -          planned    -          -
 retried           -          -          -          -          -          -          -          -          -          -          -          -          planned    -          -
@@ -76,6 +77,7 @@ fn row(change: &Change) -> &'static str {
         | Change::DeleteStarted { .. }
         | Change::Deleted
         | Change::TurnedDown { .. }
+        | Change::Noticed { .. }
         | Change::Delayed { .. }
         | Change::Superseded { .. }
         | Change::Retried { .. }
@@ -138,6 +140,7 @@ fn changes() -> Vec<Change> {
         Change::DeleteStarted { path: "p.yaml".into(), commit: None },
         Change::Deleted,
         Change::TurnedDown { reason: reason.clone() },
+        Change::Noticed { reason: reason.clone() },
         Change::Delayed { kind, reason: reason.clone(), next_at },
         Change::Superseded { reason: reason.clone() },
         Change::Retried { reason: reason.clone() },
@@ -410,7 +413,7 @@ fn an_edit_counts_once_it_is_done_and_what_is_turned_down_is_remembered_until_a_
 proptest! {
     /// Any sequence of changes, illegal ones skipped as the ledger does.
     #[test]
-    fn no_sequence_breaks_what_a_publication_promises(picks in prop::collection::vec(0..29_usize, 0..200)) {
+    fn no_sequence_breaks_what_a_publication_promises(picks in prop::collection::vec(0..changes().len(), 0..200)) {
         let changes = changes();
         let mut before: Option<Publication> = None;
         let mut revision = REVISION;
@@ -438,10 +441,37 @@ proptest! {
             // Answered: the next request is for the next part.
             may_be_public &= !matches!(change, Change::Advanced { .. } | Change::Deleted);
             may_be_public &= !NOT_PUBLIC.contains(&row(&change));
-            let expected = if matches!(change, Change::Delayed { .. }) { tries + 1 } else { 0 };
+            let expected = match change {
+                Change::Delayed { .. } => tries + 1,
+                // Nothing was tried.
+                Change::Noticed { .. } => tries,
+                _ => 0,
+            };
             prop_assert_eq!((after.tries, after.updated_at), (expected, time(2)));
             prop_assert!(!may_be_public || after.state.is_beyond_recall(), "{} forgets a request", after.state);
             before = Some(after);
         }
+    }
+}
+
+#[test]
+fn what_the_platform_told_stays_whatever_later_looks_come_to() {
+    let after = |before: &Publication, change: &Change| apply(Some(before), change).expect("legal").0;
+    for state in [State::Published, State::Delivered] {
+        let noticed = Change::Noticed { reason: Reason::new(NO_LONGER_PUBLIC, "told") };
+        let told = after(&publication(state), &noticed);
+        assert!(told.is_no_longer_public() && told.next_at == Some(time(1)), "{told:?}");
+        let looked = Change::Looked { checkpoint: None, remote: Remote::default(), next_at: None };
+        let reason = Reason::new("timeout", "slow");
+        let delayed = Change::Delayed { kind: ErrorKind::Transient, reason, next_at: time(9) };
+        let later = after(&after(&told, &delayed), &looked);
+        assert!(later.is_no_longer_public(), "{later:?}");
+        assert_eq!((later.tries, later.next_at), (0, None));
+        let other = after(&after(&publication(state), &delayed), &looked);
+        assert_eq!(other.reason, None);
+        assert!(
+            !after(&told, &started(REVISION + 1)).is_no_longer_public(),
+            "another attempt is another post"
+        );
     }
 }

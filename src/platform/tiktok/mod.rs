@@ -39,6 +39,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod types;
+mod webhooks;
 
 pub use options::{options_schema, starter};
 
@@ -141,6 +142,10 @@ impl Platform for Tiktok {
 
     fn deletes(&self) -> Option<&dyn crate::platform::Deletes> {
         None
+    }
+
+    fn webhooks(&self) -> Option<&dyn crate::platform::webhooks::Webhooks> {
+        Some(self)
     }
 
     fn next_operation(&self, publication: &Publication, job: &Job) -> &'static str {

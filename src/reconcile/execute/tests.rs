@@ -27,6 +27,8 @@ use crate::ledger::vault::KeyPlace;
 use crate::platform::{BoxFuture, Deletes, Edits, Platform, Prepared};
 use crate::secret::Secret;
 
+mod told;
+
 /// More requests than any test needs: a loop ends here and not never.
 const SEEN_MAX: usize = 2_000;
 /// What every request takes.
@@ -147,6 +149,9 @@ impl Platform for Fake {
         Some(self)
     }
     fn deletes(&self) -> Option<&dyn Deletes> {
+        Some(self)
+    }
+    fn webhooks(&self) -> Option<&dyn crate::platform::webhooks::Webhooks> {
         Some(self)
     }
     fn next_operation(&self, publication: &Publication, _: &Job) -> &'static str {
@@ -324,6 +329,7 @@ impl World {
             actor: "test".into(),
             content: Path::new("content").into(),
             platforms: platforms.collect(),
+            hints: crate::reconcile::news::Hints::default(),
             commits: BTreeMap::new(),
         }
     }

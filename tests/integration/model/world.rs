@@ -352,6 +352,7 @@ impl World {
             clock: Clock::from_fn(move || clock.ours()),
             actor: "apply".to_owned(),
             content: self.dir.path().join("content"),
+            hints: gitcast::reconcile::news::Hints::default(),
             commits: BTreeMap::new(),
             look_back: loaded.project.as_ref().map(|project| project.policy.max_age),
             pauses: decided.pauses.clone(),
