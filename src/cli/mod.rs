@@ -21,6 +21,7 @@ mod markdown;
 mod memory;
 mod moment;
 mod new;
+mod news;
 mod notices;
 mod pass;
 mod pause;

@@ -18,6 +18,7 @@ use super::error::Failure;
 use super::events::Events;
 use super::exit::Exit;
 use super::hooks::{self, Hooks};
+use super::news::News;
 use super::pass::Pass;
 use super::plan::{self, Gates};
 use super::rehearsal::Rehearsing;
@@ -37,6 +38,7 @@ use crate::domain::plan::{Action, Plan, Planned};
 use crate::ledger::Ledger;
 use crate::reconcile::desired::Loaded;
 use crate::reconcile::execute::{Notice, Until, execute};
+use crate::reconcile::news::Hints;
 use crate::reconcile::wait_between;
 use crate::reconcile::wake::wake_at;
 
@@ -79,6 +81,9 @@ pub(super) struct Arguments {
     /// a token in GITCAST_PAGES_TOKEN
     #[arg(long, value_name = "ADDRESS", conflicts_with = "once")]
     listen: Option<SocketAddr>,
+    /// Take TikTok's own webhooks, at POST /webhooks/tiktok where --listen listens, and look at its posts at once
+    #[arg(long, requires = "listen")]
+    webhooks: bool,
     /// A pass at least this often, whether or not anything seems to have changed
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = super::duration)]
     resync: Duration,
@@ -141,6 +146,8 @@ struct Watching<'a> {
     hooks: Hooks,
     supervisor: Supervisor,
     serving: Option<Serving>,
+    /// What platforms tell, until a pass takes it.
+    news: Option<News>,
 }
 
 /// What was told already, and is told again only when it changes.
@@ -185,6 +192,7 @@ impl<'a> Watching<'a> {
             hooks,
             supervisor: Supervisor::of_environment(),
             serving: None,
+            news: None,
         }
     }
 
@@ -198,8 +206,12 @@ impl<'a> Watching<'a> {
             is_live: true,
         };
         let events = vec![self.content.0.subscribe(), self.state.0.subscribe()];
+        if self.arguments.webhooks {
+            self.news = Some(News::new(self.workspace, self.content.0.clone()));
+        }
+        let webhooks = self.news.as_ref().map(News::webhooks);
         let how = (address, serve::token(), self.arguments.resync);
-        self.serving = Some(serve::start(self.workspace, wanted, how, events).await?);
+        self.serving = Some(serve::start(self.workspace, wanted, how, webhooks, events).await?);
         Ok(())
     }
 
@@ -346,12 +358,19 @@ impl<'a> Watching<'a> {
         self.tell_diagnostics(&loaded)?;
         let latest = later(workspace.clock.now(), arguments.resync);
         let verdict = workspace.verdict(&loaded.diagnostics);
-        if loaded.project.is_none() {
+        let Some(project) = &loaded.project else {
             return Ok(Passed { next_at: latest, exit: verdict, is_whole: false });
+        };
+        if let Some(news) = &mut self.news {
+            news.listen_for(workspace, project, &loaded.platforms);
         }
         workspace.check_selectors(&loaded, book)?;
         let mut ledger = workspace.write_ledger(book, loaded.project.as_ref(), "watch", false)?;
         self.hooks.begin(workspace, &mut ledger);
+        let hints = match &mut self.news {
+            Some(news) => news.take(workspace, (&mut ledger, &loaded), &self.events)?,
+            None => Hints::default(),
+        };
         let gates = &arguments.gates;
         let newcomers = self.rehearsing.filter(|_| !std::mem::replace(&mut self.is_logged_in, true));
         let mut pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("watch", gates), newcomers)?;
@@ -361,6 +380,7 @@ impl<'a> Watching<'a> {
         let commits = tokio::task::block_in_place(|| pass.commits(workspace));
         let refused = plan::gates(&pass.plan);
         let (mut engine, plan, _) = pass.begin(workspace, &loaded, gates, commits)?;
+        engine.hints = hints;
         let zone = plan::zone(&loaded);
         let mut reporter = Reporter::new(workspace.palette, zone);
         let (sender, enough) = watch::channel(false);

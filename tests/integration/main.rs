@@ -33,3 +33,4 @@ mod tidy;
 mod validate;
 mod vault;
 mod watch;
+mod webhooks;

@@ -24,13 +24,13 @@ fn project() -> Project {
 }
 
 /// A watch that serves pages, and the address it has printed. It is killed at the end, whatever happens.
-struct Serving {
-    child: Child,
-    address: String,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) address: String,
 }
 
 impl Serving {
-    fn start(project: &Project, arguments: &[&str]) -> Serving {
+    pub(crate) fn start(project: &Project, arguments: &[&str]) -> Serving {
         let mut command = project.command(&[&["watch", "--listen", "127.0.0.1:0"], arguments].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
         let mut line = String::new();
@@ -42,7 +42,7 @@ impl Serving {
     }
 
     /// The whole reply to a request.
-    fn ask(&self, request: &str) -> String {
+    pub(crate) fn ask(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         stream.write_all(request.as_bytes()).expect("sent");
         let mut reply = Vec::new();
@@ -50,16 +50,16 @@ impl Serving {
         String::from_utf8_lossy(&reply).into_owned()
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         self.get_with(path, "")
     }
 
-    fn get_with(&self, path: &str, headers: &str) -> String {
+    pub(crate) fn get_with(&self, path: &str, headers: &str) -> String {
         let host = &self.address;
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n"))
     }
 
-    fn status(&self, path: &str, headers: &str) -> String {
+    pub(crate) fn status(&self, path: &str, headers: &str) -> String {
         self.get_with(path, headers).chars().skip(9).take(3).collect()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # Guarantees
 //!
-//! Only GET and HEAD. What is asked for names a page or a medium of the project, never a path. Nothing is loaded from
+//! Only GET and HEAD, but for webhooks where they are asked for. What is asked for names a page or a medium of the project, never a path. Nothing is loaded from
 //! elsewhere, no script but one file of ours runs, and no other site can frame or read the pages. Connections, the size
 //! and time of a request's head, and how often pages are built have bounds.
 
@@ -40,11 +40,13 @@ mod builder;
 mod guard;
 mod metrics;
 mod pulse;
+mod webhooks;
 
 use builder::{Builder, Built, REST_AFTER};
 use guard::{Guard, TOKEN_VARIABLE};
 use metrics::Tally;
 pub(super) use pulse::Pulse;
+pub(super) use webhooks::{Heard, Webhooks};
 
 /// Connections served at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
@@ -88,6 +90,7 @@ impl Drop for Serving {
 
 struct Server {
     guard: Guard,
+    webhooks: Option<Arc<Webhooks>>,
     builder: Mutex<Builder>,
     pulse: Arc<Pulse>,
 }
@@ -102,6 +105,7 @@ pub(super) async fn start(
     workspace: &Workspace,
     wanted: Wanted,
     (address, token, resync): (SocketAddr, Option<Secret>, Duration),
+    webhooks: Option<Arc<Webhooks>>,
     events: Vec<Receiver<u64>>,
 ) -> Result<Serving, Failure> {
     let guard = Guard::new(address, token)?;
@@ -123,7 +127,7 @@ pub(super) async fn start(
     }
     let pulse = Arc::new(Pulse::new(resync));
     let builder = Mutex::new(Builder::new(Workspace::new(&workspace.global)?, wanted, events));
-    let server = Arc::new(Server { guard, builder, pulse: Arc::clone(&pulse) });
+    let server = Arc::new(Server { guard, webhooks, builder, pulse: Arc::clone(&pulse) });
     Ok(Serving { task: tokio::spawn(accept(listener, server)), pulse })
 }
 
@@ -166,7 +170,11 @@ async fn connection(stream: TcpStream, server: Arc<Server>, _permit: OwnedSemaph
 }
 
 async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply, Infallible> {
-    let mut reply = respond(server, &request).await;
+    let heard = server.webhooks.clone().zip(Webhooks::platform_at(request.uri().path()));
+    let mut reply = match heard {
+        Some((webhooks, platform)) => webhooks.answer(platform, request).await,
+        None => respond(server, &request).await,
+    };
     for (name, value) in HEADERS {
         reply.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }

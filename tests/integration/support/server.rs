@@ -13,7 +13,7 @@ use super::{Project, Run};
 /// A stand-in with the accounts `drafts` and `direct`, unaudited and private as a newcomer's are.
 pub(crate) struct Server {
     pub(crate) rehearsal: Arc<Rehearsal>,
-    _runtime: Runtime,
+    runtime: Runtime,
     _dir: TempDir,
 }
 
@@ -32,7 +32,7 @@ impl Server {
         let dir = tempfile::tempdir().expect("temporary folder");
         let options = Options { dir: Some(dir.path().to_owned()), ..options };
         let rehearsal = runtime.block_on(Rehearsal::start(options)).expect("the stand-in starts");
-        Server { rehearsal: Arc::new(rehearsal), _runtime: runtime, _dir: dir }
+        Server { rehearsal: Arc::new(rehearsal), runtime, _dir: dir }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -71,6 +71,12 @@ impl Server {
     pub(crate) fn log_in(&self, project: &Project, account: &str) -> Run {
         let grant = self.rehearsal.issue_grant(account).expect("a grant");
         project.run_with_input(&["auth", "import", account, "-"], &grant.to_string())
+    }
+
+    /// Sends TikTok's webhooks of what happens from now on there.
+    pub(crate) fn deliver_to(&self, url: &str) {
+        let _entered = self.runtime.enter();
+        self.rehearsal.deliver_to(url);
     }
 
     /// How many posts there really are.
