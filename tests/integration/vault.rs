@@ -292,7 +292,10 @@ fn rekey_may_be_killed_at_any_moment() {
         while Instant::now() < until {
             std::thread::sleep(Duration::from_micros(100));
         }
-        child.kill().expect("killed, or over");
+        // The last one lives to its end: on a busy machine each may take longer than the first did.
+        if round + 1 < KILLS {
+            child.kill().expect("killed, or over");
+        }
         died += u32::from(!child.wait().expect("ended").success());
         all_open(&project);
         let log = project.run(&["log", "--json"]).expect(0).json();
