@@ -62,8 +62,7 @@ impl Cache {
     /// Where the cache of `content` belongs: `$XDG_CACHE_HOME/gitcast/…` or `~/.cache/gitcast/…`, if `variable` (the
     /// environment) knows either. `None` too if that would be inside `content` itself.
     pub fn locate(content: &Path, variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
-        let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+        let home = cache_home(variable)?;
         let content = content.canonicalize().ok()?;
         let name = &hex(&ContentDigest::of(content.as_os_str().as_bytes()).0)[..32];
         let file = home.join("gitcast").join(name);
@@ -190,6 +189,12 @@ pub(super) fn encode_facts(facts: &Facts) -> Vec<u8> {
     facts.digest.put(&mut out);
     put_slice(&serde_json::to_vec(&facts.probe).unwrap_or_default(), &mut out);
     out
+}
+
+/// The user's cache directory: `$XDG_CACHE_HOME` or `~/.cache`, if `variable` (the environment) knows either.
+pub(super) fn cache_home(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
 }
 
 fn range(from: &mut Reader<'_>) -> Option<Range<usize>> {

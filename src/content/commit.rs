@@ -1,56 +1,24 @@
-//! Which commit manifests were taken from. Git is asked, and never trusted.
-//!
-//! # Guarantees
-//!
-//! Git is run without a shell, without a terminal, and only to read: it cannot ask anything, start a pager, fetch
-//! what is missing, verify a signature or write to the repository. It sees no variable of the environment but those that
-//! it needs to find itself and its settings, so no secret. It takes no folder of `content/` for a repository, whose
-//! settings could name a command. All of it ends within [`GIT_TIMEOUT`].
+//! Which commit manifests were taken from, as [`git`](super::git) tells.
 //!
 //! # Errors
 //!
 //! None: where git is missing, too slow, or knows no commit, there is just no commit to tell of.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::io::Read;
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::git::Git;
 use super::walk::{prefix, shown};
 use crate::domain::commit::{Commit, CommitId, NOTE_CHARS_MAX, Standing};
 
 /// How long all questions of a run may take together. A disk that sleeps takes longer than git does.
 const GIT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often it is looked whether git has ended, once it has said all.
-const GIT_POLL: Duration = Duration::from_millis(1);
 /// The most that is read of an answer.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 /// Manifests asked about at once: their names fit into one command line.
 const PATHS_MAX: usize = 200;
-
-/// What git needs to find itself, the user's settings, and the folders that the user has declared safe.
-const KEPT: [&str; 7] = [
-    "PATH",
-    "HOME",
-    "XDG_CONFIG_HOME",
-    "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM",
-    "GIT_CONFIG_NOSYSTEM",
-    "GIT_CEILING_DIRECTORIES",
-];
-
-/// Settings that could make git run something, with harmless values.
-const SETTINGS: [&str; 5] = [
-    // A folder of `content/` that looks like a repository is none.
-    "safe.bareRepository=explicit",
-    "core.fsmonitor=false",
-    "core.hooksPath=/dev/null",
-    "log.showSignature=false",
-    "protocol.allow=never",
-];
 
 /// The commit of each of these manifests, as diagnostics name them, where git knows one.
 pub fn commits(
@@ -59,21 +27,18 @@ pub fn commits(
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> BTreeMap<String, Commit> {
     let Ok(folder) = std::path::absolute(content) else { return BTreeMap::new() };
-    let git = Git { folder: &folder, variable: &variable, deadline: Instant::now() + GIT_TIMEOUT };
+    let git = Git {
+        folder: &folder,
+        variable: &variable,
+        deadline: Instant::now() + GIT_TIMEOUT,
+        answer_bytes_max: ANSWER_BYTES_MAX,
+    };
     git.commits(&prefix(root, content), manifests).unwrap_or_default()
-}
-
-struct Git<'a> {
-    folder: &'a Path,
-    variable: &'a dyn Fn(&str) -> Option<OsString>,
-    deadline: Instant,
 }
 
 impl Git<'_> {
     fn commits(&self, prefix: &str, manifests: &[&str]) -> Option<BTreeMap<String, Commit>> {
-        let log =
-            ["log", "-1", "--no-show-signature", "--no-color", "--encoding=UTF-8", FORMAT, "HEAD", "--"];
-        let head = head(&self.answer(&log, &[])?)?;
+        let head = self.described("HEAD")?;
         let mut commits = BTreeMap::new();
         for manifests in manifests.chunks(PATHS_MAX) {
             let paths: Vec<&str> = manifests.iter().filter_map(|path| below(prefix, path)).collect();
@@ -87,16 +52,22 @@ impl Git<'_> {
         Some(commits)
     }
 
+    /// The commit of this name, which must be a hash or `HEAD`. Nothing is said about a manifest.
+    pub(super) fn described(&self, name: &str) -> Option<Commit> {
+        let log = ["log", "-1", "--no-show-signature", "--no-color", "--encoding=UTF-8", FORMAT, name, "--"];
+        head(&self.answer(&log, &[]).ok()?)
+    }
+
     /// Compares what the commit holds with what git would store of each file now.
     fn standings<'p>(&self, id: &CommitId, paths: &[&'p str]) -> Option<Vec<(&'p str, Standing)>> {
-        let stored = blobs(&self.answer(&["ls-tree", "-z", id.as_str(), "--"], paths)?);
+        let stored = blobs(&self.answer(&["ls-tree", "-z", id.as_str(), "--"], paths).ok()?);
         let (tracked, untracked): (Vec<_>, Vec<_>) =
             paths.iter().copied().partition(|path| stored.contains_key(*path));
         let mut standings: Vec<_> = untracked.into_iter().map(|path| (path, Standing::Untracked)).collect();
         if tracked.is_empty() {
             return Some(standings);
         }
-        let hashes = String::from_utf8(self.answer(&["hash-object", "--"], &tracked)?).ok()?;
+        let hashes = String::from_utf8(self.answer(&["hash-object", "--"], &tracked).ok()?).ok()?;
         let hashes: Vec<&str> = hashes.lines().collect();
         if hashes.len() != tracked.len() {
             return None;
@@ -107,79 +78,11 @@ impl Git<'_> {
         }));
         Some(standings)
     }
-
-    /// What git says, if it succeeds in time.
-    fn answer(&self, arguments: &[&str], paths: &[&str]) -> Option<Vec<u8>> {
-        let mut child = self.command(arguments, paths).spawn().ok()?;
-        let answer = self.read(&mut child);
-        let ended = self.ended(&mut child);
-        // Both may fail where it has ended already.
-        let _ = child.kill();
-        let _ = child.wait();
-        answer.filter(|_| ended)
-    }
-
-    fn command(&self, arguments: &[&str], paths: &[&str]) -> Command {
-        let mut command = Command::new("git");
-        command.env_clear();
-        for name in KEPT {
-            command.envs((self.variable)(name).map(|value| (name, absolute(name, &value))));
-        }
-        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1");
-        command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_LITERAL_PATHSPECS", "1").env("LC_ALL", "C");
-        command.arg("--no-pager").arg("-C").arg(self.folder);
-        SETTINGS.iter().for_each(|setting| {
-            command.args(["-c", setting]);
-        });
-        command.args(arguments).args(paths).current_dir("/");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        command
-    }
-
-    /// All of its output, unless that takes too long or is too much. Where something holds the output open, the thread
-    /// that reads is left behind.
-    fn read(&self, child: &mut Child) -> Option<Vec<u8>> {
-        let out = child.stdout.take()?;
-        let (sender, answer) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let read = out.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut bytes);
-            // Nobody listens any more after the deadline.
-            let _ = sender.send(read.ok().map(|_| bytes));
-        });
-        let bytes = answer.recv_timeout(self.left()).ok()??;
-        (bytes.len() as u64 <= ANSWER_BYTES_MAX).then_some(bytes)
-    }
-
-    /// Whether it ends well before the deadline.
-    fn ended(&self, child: &mut Child) -> bool {
-        while !self.left().is_zero() {
-            match child.try_wait() {
-                Ok(Some(status)) => return status.success(),
-                Ok(None) => std::thread::sleep(GIT_POLL),
-                Err(_) => return false,
-            }
-        }
-        false
-    }
-
-    fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
 }
 
 /// The path below `content/` of what `shown` made of it.
 fn below<'p>(prefix: &str, path: &'p str) -> Option<&'p str> {
     if prefix.is_empty() { Some(path) } else { path.strip_prefix(prefix)?.strip_prefix('/') }
-}
-
-/// A search path without its relative folders: a program must not be found in `content/`.
-fn absolute(name: &str, value: &OsStr) -> OsString {
-    if name != "PATH" {
-        return value.to_owned();
-    }
-    let folders = std::env::split_paths(value).filter(|folder| folder.is_absolute());
-    std::env::join_paths(folders).unwrap_or_default()
 }
 
 /// Hash, author and subject, apart by what none of them can hold.
@@ -228,11 +131,5 @@ mod tests {
         let found = blobs(listing);
         let found: Vec<_> = found.iter().map(|(name, hash)| (name.as_str(), hash.as_str())).collect();
         assert_eq!(found, [("a.yaml", "aa"), ("d/b ä.yaml", "bb")]);
-    }
-
-    #[test]
-    fn no_program_is_found_by_a_relative_path() {
-        assert_eq!(absolute("PATH", OsStr::new("/a:.:bin::/b")), "/a:/b");
-        assert_eq!(absolute("HOME", OsStr::new("home")), "home");
     }
 }

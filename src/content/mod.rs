@@ -4,12 +4,15 @@ pub mod accounts;
 pub mod cache;
 mod codec;
 pub mod commit;
+pub mod git;
 pub mod media;
 pub mod resolutions;
 mod resolve;
 pub mod scan;
 #[cfg(test)]
 mod tests;
+pub mod tree;
+pub mod trees;
 pub mod unchanged;
 mod walk;
 pub mod watch;

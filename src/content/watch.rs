@@ -39,6 +39,30 @@ impl Watch {
         Ok(Watch { _watcher: watcher, folder: folder.to_owned(), identity })
     }
 
+    /// As [`start`](Self::start), for folders in which git keeps what branches point at; each tells whether what is below it
+    /// counts too.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn of_branches(
+        places: &[(PathBuf, bool)],
+        changed: impl Fn() + Send + 'static,
+    ) -> Result<Watch, String> {
+        let (folder, _) = places.first().ok_or("git does not say where it keeps its branches")?;
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.as_ref().map_or(true, |event| !matches!(event.kind, EventKind::Access(_))) {
+                changed();
+            }
+        })
+        .map_err(|error| error.to_string())?;
+        for (place, is_deep) in places {
+            let mode = if *is_deep { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+            watcher.watch(place, mode).map_err(|error| error.to_string())?;
+        }
+        Ok(Watch { _watcher: watcher, folder: folder.clone(), identity: identity(folder) })
+    }
+
     /// Whether the folder that is watched is still the one that is there.
     pub fn is_current(&self) -> bool {
         self.identity.is_some() && self.identity == identity(&self.folder)

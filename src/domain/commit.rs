@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const NOTE_CHARS_MAX: usize = 200;
 
 /// The full hash of a commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CommitId(String);
 

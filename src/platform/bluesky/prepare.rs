@@ -204,7 +204,9 @@ impl Draft<'_> {
                     |kind| format!("this looks like {kind}, which Bluesky does not take"),
                 );
                 let help = match looks_like.as_ref().is_some_and(|kind| kind.contains("Git LFS")) {
-                    true => "fetch the file itself with `git lfs pull`",
+                    true => {
+                        "fetch the file itself with `git lfs pull`; a commit has the pointer only, whatever was fetched"
+                    }
                     false => "use JPEG, PNG or WebP for images, MP4 for a video",
                 };
                 self.report.error("media-format", span, is).help(help);

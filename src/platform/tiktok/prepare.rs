@@ -103,7 +103,9 @@ impl Draft<'_> {
                     |kind| format!("this looks like {kind}, which TikTok does not take"),
                 );
                 let help = match looks_like.as_ref().is_some_and(|kind| kind.contains("Git LFS")) {
-                    true => "fetch the file itself with `git lfs pull`",
+                    true => {
+                        "fetch the file itself with `git lfs pull`; a commit has the pointer only, whatever was fetched"
+                    }
                     false => "use MP4, MOV or WebM for a video, JPEG or WebP for photos",
                 };
                 refuse(&is, help)
