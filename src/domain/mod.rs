@@ -2,6 +2,7 @@
 
 pub mod capability;
 pub mod commit;
+pub mod comparison;
 pub mod diagnostic;
 pub mod event;
 pub mod grant;
