@@ -5,6 +5,7 @@
 mod adopt;
 mod apply;
 mod auth;
+mod branch;
 mod completions;
 mod decisions;
 mod doctor;

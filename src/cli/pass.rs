@@ -59,6 +59,9 @@ impl Pass {
         if manifests.is_empty() {
             return BTreeMap::new();
         }
+        if let Some(commit) = workspace.commit() {
+            return manifests.into_iter().map(|path| (path.to_owned(), commit.clone())).collect();
+        }
         let manifests: Vec<&str> = manifests.into_iter().collect();
         commit::commits((&workspace.root, &workspace.content), &manifests, |name| std::env::var_os(name))
     }
@@ -80,7 +83,7 @@ impl Pass {
             vault,
             clock: workspace.clock.clone(),
             actor,
-            content: workspace.content.clone(),
+            content: workspace.place().1.to_owned(),
             look_back: look_back(loaded, gates),
             pauses: decided.pauses.clone(),
             platforms: allowed.map(|(name, platform)| (name.clone(), Arc::clone(platform))).collect(),

@@ -45,6 +45,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         stand_in: arguments.rehearse.then(|| workspace.planned_stand_in()),
         gates: Gates::default(),
         is_live: false,
+        tree: None,
     };
     let view = View::read(workspace, &wanted)?;
     let mut out = Out::open(&folder)?;

@@ -172,7 +172,7 @@ fn options(workspace: &Workspace, project: Option<&Project>, listen: SocketAddr)
     Options {
         dir: Some(directory(workspace)),
         listen,
-        content: workspace.content.is_dir().then(|| workspace.content.clone()),
+        content: Some(workspace.place().1.to_owned()).filter(|content| content.is_dir()),
         clock: millis(workspace.clock.clone()),
         accounts: accounts.iter().map(setup).collect(),
         client_key: CLIENT_KEY.to_owned(),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::branch::Tree;
 use super::error::Failure;
 use super::plan::{self, Gates};
 use super::workspace::{Book, Workspace};
@@ -35,6 +36,8 @@ pub(super) struct Wanted {
     pub stand_in: Option<StandIn>,
     pub gates: Gates,
     pub is_live: bool,
+    /// Where content is read, if not in the work tree.
+    pub tree: Option<Tree>,
 }
 
 /// A site, and what the pages of posts are made from.

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::{self, Receiver, Sender};
 
+use super::branch::Branch;
 use super::error::Failure;
 use super::events::Events;
 use super::exit::Exit;
@@ -84,6 +85,9 @@ pub(super) struct Arguments {
     /// Take TikTok's own webhooks, at POST /webhooks/tiktok where --listen listens, and look at its posts at once
     #[arg(long, requires = "listen")]
     webhooks: bool,
+    /// Take content from the commit that this branch or tag points at, such as main or origin/main, whatever is checked out
+    #[arg(long, value_name = "REF")]
+    git_ref: Option<String>,
     /// A pass at least this often, whether or not anything seems to have changed
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = super::duration)]
     resync: Duration,
@@ -107,13 +111,22 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     let runtime = runtime::start()?;
     runtime.block_on(async {
         let stop = runtime::listen_for_stop();
+        let mut branch = arguments.git_ref.as_ref().map(|name| Branch::open(workspace, name)).transpose()?;
+        if let Some(branch) = &mut branch {
+            workspace.read_from(branch.tree.clone());
+            // A name that is no branch is a slip of the pen; later, it may be a branch that is being replaced.
+            match tokio::task::block_in_place(|| branch.turn(&|| !*stop.borrow())) {
+                Err(_) if *stop.borrow() => return Ok(Exit::Converged),
+                turned => turned?,
+            };
+        }
         let rehearsing = match arguments.rehearse {
             true => Some(Rehearsing::start(workspace).await?),
             false => None,
         };
         let book = Book::of(arguments.rehearse);
         let hooks = Hooks::start(workspace, hooks, (book, "watch"));
-        let mut watching = Watching::new(workspace, arguments, rehearsing.as_ref(), (stop, hooks));
+        let mut watching = Watching::new(workspace, arguments, rehearsing.as_ref(), (branch, stop, hooks));
         watching.serve().await?;
         let exit = watching.until_stopped().await;
         watching.tell_the_rest().await;
@@ -131,7 +144,11 @@ struct Watching<'a> {
     workspace: &'a Workspace,
     arguments: &'a Arguments,
     rehearsing: Option<&'a Rehearsing>,
+    /// What content is read from, if not the work tree.
+    branch: Option<Branch>,
     stop: Receiver<bool>,
+    /// Git has noted something; mostly about what nobody here has asked for.
+    refs: Count,
     /// Content has changed, or somebody asks for a pass.
     content: Count,
     /// Something below `state/` has changed.
@@ -175,13 +192,15 @@ impl<'a> Watching<'a> {
         workspace: &'a Workspace,
         arguments: &'a Arguments,
         rehearsing: Option<&'a Rehearsing>,
-        (stop, hooks): (Receiver<bool>, Hooks),
+        (branch, stop, hooks): (Option<Branch>, Receiver<bool>, Hooks),
     ) -> Watching<'a> {
         Watching {
             workspace,
             arguments,
             rehearsing,
+            branch,
             stop,
+            refs: watch::channel(0),
             content: watch::channel(0),
             state: watch::channel(0),
             watches: Vec::new(),
@@ -204,6 +223,7 @@ impl<'a> Watching<'a> {
             stand_in: self.rehearsing.map(Rehearsing::stand_in),
             gates: self.arguments.gates.clone(),
             is_live: true,
+            tree: self.branch.as_ref().map(|branch| branch.tree.clone()),
         };
         let events = vec![self.content.0.subscribe(), self.state.0.subscribe()];
         if self.arguments.webhooks {
@@ -220,11 +240,19 @@ impl<'a> Watching<'a> {
         let mut exit = Exit::Converged;
         while !*self.stop.borrow() {
             self.watch_folders();
+            self.refs.1.borrow_and_update();
+            let turned = self.turn();
             self.content.1.borrow_and_update();
             // It was asked for before this pass, which is what was asked for.
             let _ = std::fs::remove_file(self.workspace.state.join(RECONCILE_NOW));
             let now = self.workspace.clock.now();
-            let next_at = match self.pass_apart() {
+            let passed = match turned {
+                Ok(()) => self.pass_apart(),
+                // Half a tree is written, and nobody waits for the rest.
+                Err(_) if *self.stop.borrow() => break,
+                Err(failure) => Err(failure),
+            };
+            let next_at = match passed {
                 Ok(passed) => {
                     self.told.failure.clear();
                     if let Some(serving) = &self.serving {
@@ -265,6 +293,17 @@ impl<'a> Watching<'a> {
         self.hooks.finish(bound, &mut stop).await;
     }
 
+    /// Makes content that of the commit that the branch points at. It stays so for the whole pass.
+    fn turn(&mut self) -> Result<(), Failure> {
+        let Some(branch) = &mut self.branch else { return Ok(()) };
+        let stop = self.stop.clone();
+        if tokio::task::block_in_place(|| branch.turn(&|| !*stop.borrow()))? {
+            // Pages are others now.
+            self.content.0.send_modify(|count| *count += 1);
+        }
+        Ok(())
+    }
+
     /// SIGHUP asks for a pass.
     fn listen_for_hangup(&self) {
         let asked = self.content.0.clone();
@@ -283,14 +322,18 @@ impl<'a> Watching<'a> {
             return;
         }
         self.watches.clear();
-        let folders = [(&self.workspace.content, &self.content.0), (&self.workspace.state, &self.state.0)];
-        for (folder, events) in folders {
+        let places = self.branch.as_ref().map(Branch::places);
+        let events = if places.is_some() { &self.refs.0 } else { &self.content.0 };
+        for (folder, events) in [(&self.workspace.content, events), (&self.workspace.state, &self.state.0)] {
             let events = events.clone();
-            // A ledger's folder comes with the ledger.
-            if !folder.exists() {
-                continue;
-            }
-            match Watch::start(folder, move || events.send_modify(|count| *count += 1)) {
+            let changed = move || events.send_modify(|count| *count += 1);
+            let watch = match &places {
+                Some(places) if folder == &self.workspace.content => Watch::of_branches(places, changed),
+                // A ledger's folder comes with the ledger.
+                _ if !folder.exists() => continue,
+                _ => Watch::start(folder, changed),
+            };
+            match watch {
                 Ok(watch) => self.watches.push(watch),
                 Err(why) if self.told.unwatched != why => {
                     let every = self.arguments.resync.as_secs();
@@ -318,10 +361,11 @@ impl<'a> Watching<'a> {
                 _ = self.content.1.changed() => {
                     // Git may take its time, and a stop does not wait for it.
                     tokio::select! {
-                        () = quiet(&self.content.0, &self.workspace.content) => return,
+                        () = quiet(&self.content.0, &self.workspace.content, self.branch.is_none()) => return,
                         _ = self.stop.changed() => return,
                     }
                 }
+                () = left(self.branch.as_ref(), self.refs.1.clone()) => return,
                 _ = self.state.1.changed() => {
                     if self.is_asked() { return; }
                 }
@@ -376,7 +420,8 @@ impl<'a> Watching<'a> {
         let mut pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("watch", gates), newcomers)?;
         let planned_at = pass.now;
         self.tell_plan(&pass, &loaded)?;
-        let unsettled = leave_unsettled(&mut pass.plan, &loaded);
+        // A commit is whole.
+        let unsettled = if self.branch.is_some() { None } else { leave_unsettled(&mut pass.plan, &loaded) };
         let commits = tokio::task::block_in_place(|| pass.commits(workspace));
         let refused = plan::gates(&pass.plan);
         let (mut engine, plan, _) = pass.begin(workspace, &loaded, gates, commits)?;
@@ -391,7 +436,8 @@ impl<'a> Watching<'a> {
         };
         let changes = self.content.1.clone();
         let due_at = wake_at(planned_at, (&plan, &[]), &BTreeMap::new(), Timestamp::MAX);
-        let interruption = interrupt(sender, changes, wait_between(workspace.clock.now(), due_at));
+        let left = left(self.branch.as_ref(), self.refs.1.clone());
+        let interruption = interrupt(sender, (changes, left), wait_between(workspace.clock.now(), due_at));
         let summary = {
             let (clock, events) = (workspace.clock.clone(), &self.events);
             let mut notify = |notice: Notice<'_>| {
@@ -503,22 +549,45 @@ fn needs_somebody(action: Action) -> bool {
 }
 
 /// Ends the work once content has changed and is quiet, or `due` has passed.
-async fn interrupt(enough: Sender<bool>, mut changes: Receiver<u64>, due: Duration) {
+async fn interrupt(
+    enough: Sender<bool>,
+    (mut changes, left): (Receiver<u64>, impl Future<Output = ()>),
+    due: Duration,
+) {
     tokio::select! {
         _ = changes.changed() => tokio::time::sleep(QUIET).await,
+        () = left => {}
         () = tokio::time::sleep(due) => {}
     }
     // Where nobody listens any more, the work is done.
     let _ = enough.send(true);
 }
 
-/// Until nothing changes any more, and git is done.
-async fn quiet(events: &Sender<u64>, content: &Path) {
+/// Until the branch points at another commit than the one that is worked on.
+async fn left(branch: Option<&Branch>, mut refs: Receiver<u64>) {
+    let Some(branch) = branch else { return std::future::pending().await };
+    // Where nobody sends any more, nothing will be noticed.
+    while refs.changed().await.is_ok() {
+        tokio::time::sleep(QUIET).await;
+        refs.borrow_and_update();
+        let (pointer, known) =
+            (branch.pointer.clone(), branch.tree.hold().as_ref().map(|head| head.id.clone()));
+        let asked = tokio::task::spawn_blocking(move || pointer.has_left(known.as_ref()));
+        if asked.await.unwrap_or(true) {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+/// Until nothing changes any more, and git is done with the work tree, if that counts.
+async fn quiet(events: &Sender<u64>, content: &Path, is_work_tree: bool) {
     let end = tokio::time::Instant::now() + QUIET_MAX;
     let mut changes = events.subscribe();
     while tokio::time::Instant::now() < end {
         let changed = tokio::time::timeout(QUIET, changes.changed()).await.is_ok();
-        if !changed && git_lock(content).is_none() {
+        let is_git_done = !is_work_tree || git_lock(content).is_none();
+        if !changed && is_git_done {
             return;
         }
     }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use globset::{Glob, GlobMatcher};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::branch::Tree;
 use super::error::Failure;
 use super::exit::Exit;
 use super::ui::Palette;
@@ -16,6 +17,7 @@ use super::{Global, Instant, text, ui};
 use crate::clock::Clock;
 use crate::content::cache::Cache;
 use crate::content::scan::Threads;
+use crate::domain::commit::Commit;
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::ids::{AccountName, PlatformId, PostId};
 use crate::domain::manifest::parse::FILE_BYTES_MAX;
@@ -43,6 +45,8 @@ pub(super) struct Workspace {
     pub threads: Threads,
     /// Whether it was told who else can get at the ledger.
     told_exposures: AtomicBool,
+    /// Where content is read, if not in the work tree.
+    tree: OnceLock<Tree>,
     only: Vec<Selector>,
     exclude: Vec<Selector>,
 }
@@ -75,6 +79,7 @@ impl Workspace {
             palette: ui::color(global.color),
             threads: Threads::Many,
             told_exposures: AtomicBool::new(false),
+            tree: OnceLock::new(),
             only: Selector::all(&global.only)?,
             exclude: Selector::all(&global.exclude)?,
             root,
@@ -104,9 +109,24 @@ impl Workspace {
         }
     }
 
+    /// Content is read there from now on. Only the first call counts.
+    pub(super) fn read_from(&self, tree: Tree) {
+        let _ = self.tree.set(tree);
+    }
+
+    /// The root that paths are told from, and `content/` below it, where content is read.
+    pub(super) fn place(&self) -> (&Path, &Path) {
+        self.tree.get().map_or((&self.root, &self.content), |tree| (&tree.root, &tree.content))
+    }
+
+    /// The commit that content is read from, if it is not the work tree.
+    pub(super) fn commit(&self) -> Option<Commit> {
+        self.tree.get().and_then(|tree| tree.hold().clone())
+    }
+
     /// What earlier scans learned.
     pub(super) fn cache(&self) -> Option<Cache> {
-        Cache::locate(&self.content, |name| std::env::var_os(name)).map(Cache::open)
+        Cache::locate(self.place().1, |name| std::env::var_os(name)).map(Cache::open)
     }
 
     pub(super) fn load(&self, stand_in: Option<StandIn>) -> Result<Loaded, Failure> {
@@ -118,8 +138,16 @@ impl Workspace {
         cache: Option<&Cache>,
         stand_in: Option<StandIn>,
     ) -> Result<Loaded, Failure> {
-        let source = Source { root: &self.root, content: &self.content, stand_in, threads: self.threads };
+        let (root, content) = self.place();
+        let source = Source { root, content, stand_in, threads: self.threads };
+        let held = self.tree.get().map(Tree::hold);
+        if held.as_ref().is_some_and(|commit| commit.is_none()) {
+            return Err(
+                Failure::error("there is no whole tree of a commit yet").hint("wait for the next pass")
+            );
+        }
         let mut loaded = desired::load(&source, cache, &Http::new(self.clock.clone()), &self.keys());
+        drop(held);
         for selector in self.only.iter().chain(&self.exclude) {
             let hit = |d: &Desired| selector.matches(&d.post, &d.account, d.platform, &d.path);
             selector.found.fetch_or(loaded.desired.iter().any(hit), Ordering::Relaxed);
@@ -157,8 +185,8 @@ impl Workspace {
 
     /// `gitcast.yaml` alone: accounts and policy, no manifests.
     pub(super) fn project(&self) -> Loaded {
-        let source =
-            Source { root: &self.root, content: &self.content, stand_in: None, threads: self.threads };
+        let (root, content) = self.place();
+        let source = Source { root, content, stand_in: None, threads: self.threads };
         desired::load_project(&source, &Http::new(self.clock.clone()), &self.keys())
     }
 
@@ -192,15 +220,8 @@ impl Workspace {
 
     /// Reads the sources that diagnostics point at.
     pub(super) fn source(&self) -> impl Fn(&str) -> Option<String> {
-        let (root, content) = (self.root.clone(), self.content.clone());
-        move |path: &str| {
-            let path =
-                path.strip_prefix("content/").map_or_else(|| root.join(path), |below| content.join(below));
-            // Opening a pipe would wait for whoever writes to it; what is too large was not read as content either.
-            let metadata = std::fs::symlink_metadata(&path).ok()?;
-            let is_readable = metadata.is_file() && metadata.len() <= FILE_BYTES_MAX as u64;
-            is_readable.then(|| std::fs::read_to_string(path).ok())?
-        }
+        let (root, content) = self.place();
+        source_of(root, content)
     }
 
     /// What diagnostics come to: an error, or nothing to speak of.
@@ -404,6 +425,18 @@ impl Workspace {
         Arc::new(move |name: &str| {
             variable(name).or_else(|| read_key(&std::fs::read_to_string(&file).ok()?, name)).map(Secret::new)
         })
+    }
+}
+
+/// The text of files that diagnostics name, below this root.
+pub(super) fn source_of(root: &Path, content: &Path) -> impl Fn(&str) -> Option<String> + use<> {
+    let (root, content) = (root.to_owned(), content.to_owned());
+    move |path: &str| {
+        let path = path.strip_prefix("content/").map_or_else(|| root.join(path), |below| content.join(below));
+        // Opening a pipe would wait for whoever writes to it; what is too large was not read as content either.
+        let metadata = std::fs::symlink_metadata(&path).ok()?;
+        let is_readable = metadata.is_file() && metadata.len() <= FILE_BYTES_MAX as u64;
+        is_readable.then(|| std::fs::read_to_string(path).ok())?
     }
 }
 

@@ -7,6 +7,7 @@ mod canary;
 mod capabilities;
 mod ci;
 mod commands;
+mod commits;
 mod conformance;
 mod contract;
 mod deletion;

@@ -45,6 +45,9 @@ impl Builder {
     pub(super) fn new(workspace: Workspace, wanted: Wanted, events: Vec<Receiver<u64>>) -> Builder {
         // What happens from now on is counted.
         let ledger = Ledger::open_read(&workspace.ledger_path(wanted.book)).and_then(|ledger| ledger.head());
+        if let Some(tree) = &wanted.tree {
+            workspace.read_from(tree.clone());
+        }
         let tally = Tally::after(ledger.map_or(0, |head| head.seq));
         Builder { workspace, wanted, events, built: None, asked_at: Instant::now(), tally }
     }
@@ -84,7 +87,7 @@ impl Builder {
     }
 
     pub(super) fn content(&self) -> PathBuf {
-        self.workspace.content.clone()
+        self.workspace.place().1.to_owned()
     }
 }
 
