@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::compare::{self, Wanted};
 use super::error::Failure;
 use super::exit::Exit;
 use super::github::Step;
@@ -50,6 +51,12 @@ pub(super) struct Arguments {
     /// In GitHub Actions: add the plan to the step's summary, and set its outputs
     #[arg(long)]
     github: bool,
+    /// Plan what --head changes since it left this branch or commit, from commits alone, without ledger, keys or network
+    #[arg(long, value_name = "REF", conflicts_with_all = ["rehearse", "out", "markdown_into", "github"])]
+    base: Option<String>,
+    /// The branch or commit that is compared with --base
+    #[arg(long, value_name = "REF", requires = "base", default_value = "HEAD")]
+    head: String,
     #[command(flatten)]
     gates: Gates,
 }
@@ -134,6 +141,11 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
 }
 
 fn show(workspace: &Workspace, arguments: &Arguments, step: Option<&Step>) -> Result<Exit, Failure> {
+    if let Some(base) = &arguments.base {
+        let (head, gates) = (&*arguments.head, &arguments.gates);
+        let wanted = Wanted { base, head, gates, detailed_exitcode: arguments.detailed_exitcode };
+        return compare::run(workspace, &wanted);
+    }
     let markdown_into =
         arguments.markdown_into.as_deref().map(|path| Target::of(workspace, path)).transpose()?;
     let cache = workspace.cache();

@@ -197,6 +197,124 @@ fn an_upload_that_began_in_one_commit_goes_on_though_the_next_one_has_its_file_e
 }
 
 #[test]
+fn a_plan_between_commits_tells_what_a_change_comes_to() {
+    let server = server();
+    let project = project(&server);
+    for id in ["same", "edited", "gone", "moved", "buried", "mended"] {
+        save(&project, id);
+    }
+    project.write("content/mended.yaml", "id: mended\ntext: [\n");
+    project.write("content/old.yaml", "id: old\ntext: a\nto:\n  nobody:\n");
+    project.medium("good.mp4", "content/a.mp4");
+    project.write("content/film.yaml", "id: film\nmedia:\n  - file: a.mp4\nto:\n  drafts:\n");
+    commit(&project, "base");
+    git(&project, &["checkout", "--quiet", "-b", "proposal"]);
+    project.write("content/edited.yaml", manifest("edited").replace("text of", "other text of"));
+    fs::remove_file(project.path("content/gone.yaml")).expect("removed");
+    fs::create_dir_all(project.path("content/b")).expect("folder");
+    fs::rename(project.path("content/moved.yaml"), project.path("content/b/moved.yaml")).expect("renamed");
+    project.write("content/buried.yaml", format!("{}state: deleted\n", manifest("buried")));
+    save(&project, "mended");
+    save(&project, "new");
+    project.write("content/wrong.yaml", "id: wrong\ntext: a\nto:\n  nowhere:\n");
+    project.medium("hevc.mp4", "content/a.mp4");
+    let head = commit(&project, "proposal");
+    // What the base gets meanwhile is no change of the proposal's.
+    git(&project, &["checkout", "--quiet", "main"]);
+    save(&project, "meanwhile");
+    commit(&project, "meanwhile");
+    let (before, asked) = (project.files(), server.rehearsal.requests().len());
+    let run = project.run(&["plan", "--base", "main", "--head", "proposal", "--json"]).expect(7);
+    let document = run.json();
+    let field = |of: &Value, name: &str| of[name].as_str().unwrap_or_default().to_owned();
+    let changes = document["changes"].as_array().expect("changes");
+    let told: Vec<_> = changes
+        .iter()
+        .map(|c| {
+            [
+                field(c, "post"),
+                field(c, "change"),
+                field(c, "action"),
+                field(c, "reason"),
+                c["fields"].to_string(),
+            ]
+            .join(" ")
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "buried tombstoned refuse delete-not-allowed []",
+            "edited changed diverged diverged [\"text\"]",
+            "film changed diverged diverged [\"media\"]",
+            "gone removed orphaned manifest-removed []",
+            "mended mended publish new []",
+            "moved renamed unchanged published []",
+            "new new publish new []",
+        ],
+        "{}",
+        run.stderr
+    );
+    assert_eq!(document["head"], head);
+    let problems: Vec<_> = document["diagnostics"]
+        .as_array()
+        .expect("diagnostics")
+        .iter()
+        .map(|d| (field(d, "path"), field(d, "code"), d["new"].as_bool().expect("a bool")))
+        .collect();
+    let is_new = |path: &str| problems.iter().find(|p| p.0 == path).map(|p| p.2);
+    assert_eq!(is_new("content/old.yaml"), Some(false), "{problems:?}");
+    assert_eq!(is_new("content/wrong.yaml"), Some(true), "{problems:?}");
+    let run =
+        project.run(&["plan", "--base=main", "--head=proposal", "--only=edited", "--only=moved"]).expect(1);
+    for told in [
+        "edited  changed (text)",
+        "raise `revision:`",
+        "content/b/moved.yaml, before content/moved.yaml",
+        "1 changed, 1 renamed; ",
+    ] {
+        assert!(run.stdout.contains(told), "{told} is missing in {}", run.stdout);
+    }
+    let run = project.run(&["plan", "--base", "proposal", "--head", "proposal", "--only", "same"]).expect(1);
+    assert!(run.stdout.contains("No post differs"), "{}", run.stdout);
+    // It has written nothing, needs no ledger, and has cleaned up.
+    assert!(project.files() == before, "a file has changed");
+    fs::remove_dir_all(project.path("state")).expect("removed");
+    project.run(&["plan", "--base", "main", "--head", "proposal", "--allow-delete"]).expect(1);
+    let left: Vec<_> = fs::read_dir(project.path("home/.cache/gitcast")).expect("a cache").collect();
+    assert!(
+        left.iter().all(|e| !e.as_ref().expect("entry").file_name().to_string_lossy().starts_with("compare"))
+    );
+    for (base, head) in [("nothing", "HEAD"), ("main", "--output=x"), ("-x", "main")] {
+        let run = project.run(&["plan", &format!("--base={base}"), &format!("--head={head}")]).expect(1);
+        assert!(run.stderr.contains("is no name of a commit"), "{}", run.stderr);
+    }
+    assert_eq!((server.rehearsal.requests().len(), server.count()), (asked, 0));
+}
+
+#[test]
+fn a_change_of_what_all_posts_depend_on_is_a_change_of_each() {
+    let server = server();
+    let project = project(&server);
+    project.medium("good.mp4", "content/a.mp4");
+    project.write("content/film.yaml", "id: film\nmedia:\n  - file: a.mp4\nto:\n  drafts:\n");
+    save(&project, "post");
+    commit(&project, "base");
+    let yaml = settings(&server).replace("version: 1\n", "version: 1\ntimezone: Europe/Berlin\n");
+    let sky = "  sky:\n    platform: bluesky\n    handle: brand.example\n";
+    project.write(
+        "content/gitcast.yaml",
+        yaml.replace(sky, "  other:\n    platform: bluesky\n    handle: other.example\n"),
+    );
+    commit(&project, "another account");
+    let document = project.run(&["plan", "--base", "HEAD~1", "--json"]).expect(1).json();
+    let changes = document["changes"].as_array().expect("changes");
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert_eq!((&changes[0]["post"], &changes[0]["change"]), (&"post".into(), &"broken".into()));
+    assert_eq!(document["diagnostics"][0]["new"], true);
+}
+
+#[test]
 fn a_checkout_during_a_watch_leads_to_one_pass_that_sees_the_new_tree_whole() {
     const POSTS: usize = 400;
     let server = server();
