@@ -67,8 +67,9 @@ function between(port) {
   }).listen(Number(port), '127.0.0.1');
 }
 
-async function ask(url, options) {
-  const reply = await fetch(url, options);
+// A connection for each request: snac closes what is kept alive without a word.
+async function ask(url, options = {}) {
+  const reply = await fetch(url, { ...options, headers: { ...options.headers, connection: 'close' } });
   if (reply.status >= 400) throw new Error(`${url}: ${reply.status} ${await reply.text()}`);
   return reply;
 }
