@@ -14,6 +14,7 @@
 //!   platform by its identifier only.
 //! - [`content`]: the files of `content/`. It writes nothing there.
 //! - [`ledger`]: the events of `state/ledger.db` and what is folded from them; the lock; the sealed logins.
+//! - [`git`]: runs git, and never trusts it.
 //! - [`platform`]: the trait that all platforms fulfil, and their adapters. An adapter keeps nothing on disk and
 //!   sends nothing twice.
 //! - [`reconcile`]: carries a plan out. It owns the ledger and knows adapters by their trait.
@@ -32,6 +33,7 @@ pub mod clock;
 pub mod content;
 pub mod crash;
 pub mod domain;
+pub mod git;
 pub mod hooks;
 pub mod ledger;
 pub mod pages;

@@ -1,4 +1,4 @@
-//! Which commit manifests were taken from, as [`git`](super::git) tells.
+//! Which commit manifests were taken from, as [`git`](crate::git) tells.
 //!
 //! # Errors
 //!
@@ -9,9 +9,9 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::git::Git;
 use super::walk::{prefix, shown};
 use crate::domain::commit::{Commit, CommitId, NOTE_CHARS_MAX, Standing};
+use crate::git::{Git, Reach};
 
 /// How long all questions of a run may take together. A disk that sleeps takes longer than git does.
 const GIT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -30,6 +30,7 @@ pub fn commits(
     let git = Git {
         folder: &folder,
         variable: &variable,
+        reach: Reach::Here,
         deadline: Instant::now() + GIT_TIMEOUT,
         answer_bytes_max: ANSWER_BYTES_MAX,
     };

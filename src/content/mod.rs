@@ -4,7 +4,6 @@ pub mod accounts;
 pub mod cache;
 mod codec;
 pub mod commit;
-pub mod git;
 pub mod media;
 pub mod resolutions;
 mod resolve;

@@ -23,10 +23,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::git::{Git, GitError, complaint, said};
 use super::walk::{ENTRIES_MAX, is_manifest};
 use crate::domain::commit::{Commit, CommitId};
 use crate::domain::manifest::parse::FILE_BYTES_MAX;
+use crate::git::{Git, GitError, Reach, complaint, said};
 
 /// How long git may take to say what a tree holds. A disk that sleeps takes longer than git does.
 const LIST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -240,6 +240,7 @@ impl Repository<'_> {
         Git {
             folder: &self.folder,
             variable: self.variable,
+            reach: Reach::Here,
             deadline: Instant::now() + LIST_TIMEOUT,
             answer_bytes_max: LIST_BYTES_MAX,
         }

@@ -17,9 +17,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("clock", &[]),
     ("crash", &[]),
+    ("git", &[]),
     ("domain", &["secret"]),
-    ("content", &["domain", "secret", "clock"]),
-    ("ledger", &["domain", "secret", "clock", "crash"]),
+    ("content", &["domain", "secret", "clock", "git"]),
+    ("ledger", &["domain", "secret", "clock", "crash", "git"]),
     ("platform", &["domain", "secret", "clock"]),
     // The stand-ins read the platforms' documentation on their own, so that a misreading on one side shows.
     ("rehearsal", &["clock"]),

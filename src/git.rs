@@ -2,13 +2,15 @@
 //!
 //! # Guarantees
 //!
-//! Git is run without a shell, without a terminal, and only to read: it cannot ask anything, start a pager, fetch
-//! what is missing, verify a signature, run a hook or a filter, or write to the repository. It sees no variable of the
-//! environment but those that it needs to find itself and its settings, so no secret. It takes no folder of `content/`
-//! for a repository, whose settings could name a command. All of it ends.
+//! Git is run without a shell and without a terminal: it cannot ask anything, start a pager, verify a signature, run a
+//! hook or a filter, or begin to tidy up. It takes no folder of `content/` for a repository, whose settings could name
+//! a command. All of it ends. With [`Reach::Here`] it fetches nothing, not even what is missing, and sees no variable of
+//! the environment but those that it needs to find itself and its settings, so no secret. With [`Reach::Remote`] it
+//! also sees what leads to a server and its login, and speaks the usual protocols, none of which runs a command that
+//! an address names.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
@@ -31,14 +33,51 @@ const KEPT: [&str; 7] = [
     "GIT_CEILING_DIRECTORIES",
 ];
 
+/// Beyond that, what it needs to get at a server: proxies, certificates, settings and helpers of the user's own.
+const KEPT_FOR_REMOTES: [&str; 24] = [
+    "SSH_AUTH_SOCK",
+    "SSH_ASKPASS",
+    "GIT_ASKPASS",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    // What `gh auth git-credential` and CI services' helpers read.
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+];
+/// As many settings as are taken over from `GIT_CONFIG_KEY_0` and the like.
+const CONFIG_COUNT_MAX: usize = 64;
+
+/// What an address may begin with. `ext` and others that run a command are not among them.
+const PROTOCOLS: [&str; 5] = ["https", "http", "ssh", "git", "file"];
+
 /// Settings that could make git run something, with harmless values.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 7] = [
     // A folder of `content/` that looks like a repository is none.
     "safe.bareRepository=explicit",
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
     "log.showSignature=false",
     "protocol.allow=never",
+    // Tidying up would go on behind our back.
+    "gc.auto=0",
+    "maintenance.auto=false",
 ];
 
 /// Why git gave no answer.
@@ -55,18 +94,43 @@ pub enum GitError {
     Refused(String),
 }
 
+/// How far git may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// No further than the repository.
+    Here,
+    /// To its remotes.
+    Remote,
+}
+
 /// Where git is asked, and how long and how much its answers may be.
-pub(super) struct Git<'a> {
-    pub(super) folder: &'a Path,
-    pub(super) variable: &'a dyn Fn(&str) -> Option<OsString>,
-    pub(super) deadline: Instant,
-    pub(super) answer_bytes_max: u64,
+pub struct Git<'a> {
+    pub folder: &'a Path,
+    pub variable: &'a dyn Fn(&str) -> Option<OsString>,
+    pub reach: Reach,
+    pub deadline: Instant,
+    pub answer_bytes_max: u64,
 }
 
 impl Git<'_> {
     /// What git says, if it succeeds in time.
-    pub(super) fn answer(&self, arguments: &[&str], paths: &[&str]) -> Result<Vec<u8>, GitError> {
-        let mut child = self.command(arguments, paths).spawn().map_err(GitError::Start)?;
+    pub fn answer(&self, arguments: &[&str], paths: &[&str]) -> Result<Vec<u8>, GitError> {
+        self.run(self.command(arguments, paths), Vec::new())
+    }
+
+    /// The same, where it is given something to read.
+    pub fn answer_about(&self, arguments: &[&str], input: Vec<u8>) -> Result<Vec<u8>, GitError> {
+        let mut command = self.command(arguments, &[]);
+        command.stdin(Stdio::piped());
+        self.run(command, input)
+    }
+
+    fn run(&self, mut command: Command, input: Vec<u8>) -> Result<Vec<u8>, GitError> {
+        let mut child = command.spawn().map_err(GitError::Start)?;
+        if let Some(mut to) = child.stdin.take() {
+            // Git reads when it likes, and what it says must be read meanwhile. Where git ends early, so does this.
+            std::thread::spawn(move || to.write_all(&input));
+        }
         let complaint = child.stderr.take().map(complaint);
         let answer = self.read(&mut child);
         let ended = self.ended(&mut child);
@@ -80,11 +144,18 @@ impl Git<'_> {
         }
     }
 
-    pub(super) fn command(&self, arguments: &[&str], paths: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str], paths: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.env_clear();
         for name in KEPT {
             command.envs((self.variable)(name).map(|value| (name, absolute(name, &value))));
+        }
+        if self.reach == Reach::Remote {
+            let pairs = (0..CONFIG_COUNT_MAX)
+                .flat_map(|n| [format!("GIT_CONFIG_KEY_{n}"), format!("GIT_CONFIG_VALUE_{n}")]);
+            for name in KEPT_FOR_REMOTES.into_iter().map(str::to_owned).chain(pairs) {
+                command.envs((self.variable)(&name).map(|value| (name, value)));
+            }
         }
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1");
         command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_LITERAL_PATHSPECS", "1").env("LC_ALL", "C");
@@ -92,6 +163,11 @@ impl Git<'_> {
         SETTINGS.iter().for_each(|setting| {
             command.args(["-c", setting]);
         });
+        if self.reach == Reach::Remote {
+            for protocol in PROTOCOLS {
+                command.arg("-c").arg(format!("protocol.{protocol}.allow=always"));
+            }
+        }
         command.args(arguments).args(paths).current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -132,7 +208,7 @@ impl Git<'_> {
 }
 
 /// The first of what git complains about, read on a thread of its own, so that git never waits for its being read.
-pub(super) fn complaint(mut from: ChildStderr) -> JoinHandle<String> {
+pub fn complaint(mut from: ChildStderr) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         // What cannot be read is no complaint.
@@ -143,7 +219,7 @@ pub(super) fn complaint(mut from: ChildStderr) -> JoinHandle<String> {
 }
 
 /// Its first line, without what git puts before it.
-pub(super) fn said(complaint: Option<JoinHandle<String>>) -> String {
+pub fn said(complaint: Option<JoinHandle<String>>) -> String {
     // Where something holds the other end open, nobody waits for it.
     let ended = complaint.filter(|thread| {
         let end = Instant::now() + Duration::from_millis(100);
