@@ -13,6 +13,7 @@ use super::ids::{NAME_LENGTH_MAX, PlatformId};
 use super::manifest::DesiredState;
 use super::manifest::post::{MEDIA_MAX, REVISION_MAX};
 use super::project::decode::NEW_POSTS_MAX;
+use super::project::store::Kind;
 use super::project::{Late, Mode};
 use super::resolution::{ENTRIES_MAX, REMOTE_ID_BYTES_MAX, WHY_CHARS_MAX};
 
@@ -81,6 +82,33 @@ struct Project {
     /// Where content/ is served publicly, for platforms that only pull URLs.
     media_base_url: Option<String>,
     policy: Option<Policy>,
+    /// Where the ledger is kept: in state/ alone unless written.
+    ledger: Option<Ledger>,
+}
+
+/// `git` for a ref of the repository, or the same with particulars.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its shape matters")]
+enum Ledger {
+    Kind(Kind),
+    Store(LedgerStore),
+}
+
+/// Where the ledger is kept.
+#[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape matters")]
+struct LedgerStore {
+    store: Kind,
+    /// A remote as `git remote` lists it: origin unless written.
+    remote: Option<String>,
+    /// In full, below refs/gitcast/ or refs/heads/gitcast/: refs/gitcast/ledger unless written.
+    #[schemars(extend("pattern" = "^refs/(heads/)?gitcast/"))]
+    r#ref: Option<String>,
+    /// How long a run that is not heard of any more keeps others waiting: 5m unless written.
+    #[schemars(extend("pattern" = DURATION))]
+    lease: Option<String>,
 }
 
 /// One login on one platform.
@@ -478,6 +506,7 @@ mod tests {
             (&project["$defs"]["Account"], "accounts: {a: {?: x}}", true),
             (&project["$defs"]["Policy"], "policy: {?: x}", true),
             (&project["$defs"]["LatePolicy"], "policy: {late: {?: x}}", true),
+            (&project["$defs"]["LedgerStore"], "ledger: {store: git, ?: x}", true),
             (&project["$defs"]["QuietHours"], "policy: {quiet_hours: {?: x}}", true),
             (&project["$defs"]["QuietHours"], "accounts: {a: {quiet_hours: {?: x}}}", true),
         ] {

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::store::store;
 use super::{Account, Late, Mode, Policy, Project};
 use crate::domain::capability::Knowledge;
 use crate::domain::ids::{AccountName, PlatformId, is_handle, is_handle_at_server};
@@ -37,9 +38,11 @@ pub fn project(node: &Node, report: &Report) -> Option<Project> {
     let accounts = m.required("accounts", |node, report| accounts(node, report, (&timezone, &quiet)));
     let accounts = accounts.unwrap_or_default();
     let media_base_url = m.optional("media_base_url", media_base_url);
+    let store = m.optional("ledger", store).unwrap_or_default();
     m.finish();
     let path = report.path().to_owned();
-    (!report.has_errors()).then_some(Project { path, lineage, timezone, accounts, media_base_url, policy })
+    let project = Project { path, lineage, timezone, accounts, media_base_url, policy, store };
+    (!report.has_errors()).then_some(project)
 }
 
 /// Of this file, and of the one that is written about its accounts.

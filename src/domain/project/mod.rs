@@ -10,6 +10,7 @@ use crate::domain::quiet::QuietHours;
 use crate::domain::span::{Located, Span};
 
 pub mod decode;
+pub mod store;
 
 /// The whole of `content/gitcast.yaml`.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub struct Project {
     /// Where `content/` is served publicly, with a trailing slash.
     pub media_base_url: Option<Located<String>>,
     pub policy: Policy,
+    pub store: store::Store,
 }
 
 impl Project {
