@@ -16,6 +16,10 @@ pub enum Point {
     BeforeCommit,
     /// The ledger knows; nothing has followed yet.
     AfterCommit,
+    /// Entries of a shared ledger are about to be sent; nobody knows of them.
+    BeforePush,
+    /// Others know of them; the ledger here does not.
+    AfterPush,
     /// The request is about to leave.
     BeforeRequest,
     /// The answer has arrived, or it is certain that none will.
@@ -23,13 +27,25 @@ pub enum Point {
 }
 
 impl Point {
+    /// Those of every ledger.
     pub const ALL: [Point; 4] =
         [Point::BeforeCommit, Point::AfterCommit, Point::BeforeRequest, Point::AfterAnswer];
+    /// Those of a shared one.
+    pub const SHARED: [Point; 6] = [
+        Point::BeforePush,
+        Point::AfterPush,
+        Point::BeforeCommit,
+        Point::AfterCommit,
+        Point::BeforeRequest,
+        Point::AfterAnswer,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Point::BeforeCommit => "before-commit",
             Point::AfterCommit => "after-commit",
+            Point::BeforePush => "before-push",
+            Point::AfterPush => "after-push",
             Point::BeforeRequest => "before-request",
             Point::AfterAnswer => "after-answer",
         }
@@ -48,7 +64,7 @@ impl FromStr for Order {
 
     fn from_str(text: &str) -> Result<Order, ()> {
         let (name, nth) = text.split_once(':').ok_or(())?;
-        let point = Point::ALL.into_iter().find(|point| point.as_str() == name).ok_or(())?;
+        let point = Point::SHARED.into_iter().find(|point| point.as_str() == name).ok_or(())?;
         let nth: u32 = nth.parse().map_err(|_| ())?;
         Ok(Order { point, passes: nth.checked_sub(1).ok_or(())?.into() })
     }

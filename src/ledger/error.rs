@@ -43,6 +43,19 @@ pub enum Error {
     /// Somebody wrote without the lock.
     #[error("the ledger changed behind our back: expected entry {}, found {}", expected.seq, found.seq)]
     HeadMoved { expected: Head, found: Head },
+    /// Nothing was recorded that counts: what the other one wrote must be read first.
+    #[error("another run has written to the shared ledger ({place}) meanwhile")]
+    Moved { place: String },
+    #[error("the shared ledger ({place}) cannot be reached: {why}")]
+    Unreachable { place: String, why: String },
+    /// The ref does not go on from what was there.
+    #[error("the shared ledger ({place}) is not the one that this machine knows: {why}")]
+    Rewritten { place: String, why: String },
+    #[error("the ledger here was never shared, and {place} does not hold it")]
+    NotShared { place: String },
+    /// Git cannot use the repository that it is asked in.
+    #[error("git cannot work in `{}`: {why}", folder.display())]
+    Repository { folder: PathBuf, why: String },
     /// No room on the disk, or a quota, or a limit to the size of files.
     #[error("the disk takes no more: it is full, or a quota or a limit to the size of files is reached")]
     FullDisk,

@@ -51,7 +51,23 @@ pub(super) const MIGRATIONS: &[&str] = &[
         attempts  INTEGER NOT NULL
     ) STRICT;
     ",
+    // Of which ref this is a copy, and how much of it is there.
+    "
+    CREATE TABLE shared (
+        one    INTEGER PRIMARY KEY CHECK (one = 1),
+        id     TEXT NOT NULL,
+        place  TEXT NOT NULL,
+        tip    TEXT,
+        seq    INTEGER NOT NULL
+    ) STRICT;
+    ",
 ];
+
+/// The trigger of the first migration, for whoever has taken it away for a moment.
+pub(super) const NEVER_GO: &str = "
+    CREATE TRIGGER events_never_go BEFORE DELETE ON events
+        BEGIN SELECT RAISE(ABORT, 'events never go'); END;
+";
 
 /// The tables that are folded from events. `work.started` and `intents.started` are the entry that began the attempt
 /// or the edit, and holds its payload.

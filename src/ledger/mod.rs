@@ -43,6 +43,7 @@ mod open;
 mod outbox;
 mod rescue;
 mod rows;
+mod shared;
 pub mod vault;
 mod verify;
 
@@ -54,6 +55,7 @@ pub use exposure::{Exposure, exposures};
 pub use lock::{Holder, Lock};
 pub use outbox::{Letter, Told, Waiting};
 pub use rescue::Rescue;
+pub use shared::{Lease, Look, Place, Standing};
 pub use verify::Problem;
 
 use chain::{GENESIS, Link};
@@ -82,6 +84,8 @@ pub struct Ledger {
     lineage: String,
     /// Where to tell, when a writer closes, which entry was the last one.
     marker: Option<PathBuf>,
+    /// Where others read and write it, if it is shared.
+    shared: Option<shared::Shared>,
     /// After the connection, so that the log is put away before another writer may come.
     writing: Option<Writing>,
 }
@@ -100,7 +104,7 @@ impl Ledger {
     /// [`Error::Missing`] when there is none, [`Error::Foreign`] when something else is there.
     pub fn open_read(path: &Path) -> Result<Ledger, Error> {
         let db = open::reader(path)?;
-        Ok(Ledger { lineage: lineage(&db)?, db, marker: None, writing: None })
+        Ok(Ledger { lineage: lineage(&db)?, db, marker: None, shared: None, writing: None })
     }
 
     /// Opens for writing: waits up to `lock_timeout` for the lock, then brings the ledger up to date.
@@ -134,17 +138,10 @@ impl Ledger {
         if path.symlink_metadata().is_ok() {
             return Err(Error::Exists { path: path.to_owned() });
         }
-        // Under another name until it is whole, so that nobody meets half a ledger, even after a crash.
-        let half = open::beside(path, ".new");
-        for leftover in [half.clone(), open::beside(&half, "-journal")] {
-            let _ = std::fs::remove_file(leftover);
-        }
-        let mut db = open::blank(&half)?;
         let created = Event::Created { lineage: lineage.to_owned() };
-        append(&mut db, Head { seq: 0, hash: GENESIS }, (at, actor), &[created])?;
-        db.close().map_err(|(_, error)| error)?;
-        std::fs::rename(&half, path).map_err(|error| Error::io(path, error))?;
-        open::sync_folder(folder)?;
+        open::whole(path, |db| {
+            record(db, Head { seq: 0, hash: GENESIS }, (at, actor), &[created]).map(|_| ())
+        })?;
         Ledger::write_locked(path, lock)
     }
 
@@ -152,7 +149,7 @@ impl Ledger {
         let db = open::writer(path)?;
         let lineage = lineage(&db)?;
         let head = rows::head(&db)?.ok_or_else(no_first_entry)?;
-        Ok(Ledger { db, lineage, marker: None, writing: Some(Writing { head, _lock: lock }) })
+        Ok(Ledger { db, lineage, marker: None, shared: None, writing: Some(Writing { head, _lock: lock }) })
     }
 
     /// What ties this ledger to its repository.
@@ -184,8 +181,21 @@ impl Ledger {
         if events.is_empty() {
             return Ok(writing.head);
         }
-        writing.head = append(&mut self.db, writing.head, (at, actor), events)?;
-        Ok(writing.head)
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Before it is folded: what follows is judged by what was there.
+        let is_urgent =
+            self.shared.as_mut().map(|shared| shared.is_urgent(&transaction, at, events)).transpose()?;
+        let head = record(&transaction, writing.head, (at, actor), events)?;
+        let shared = self.shared.as_mut().filter(|_| is_urgent == Some(true));
+        let base = shared.map(|shared| shared.send(&transaction, Some(at))).transpose()?;
+        crash::at(Point::BeforeCommit);
+        transaction.commit()?;
+        crash::at(Point::AfterCommit);
+        writing.head = head;
+        if let (Some(shared), Some(base)) = (&mut self.shared, base) {
+            shared.sent(base);
+        }
+        Ok(head)
     }
 
     /// Up to `limit` entries after `after`, oldest first; of one post, if there is one.
@@ -335,6 +345,7 @@ impl Ledger {
 impl Drop for Ledger {
     /// What is recorded is safe already; this only makes it one file again, so its failure is nobody's concern.
     fn drop(&mut self) {
+        self.leave_quietly();
         if let Some(writing) = &self.writing {
             self.leave_marker(writing.head);
             let _ = open::put_away(&self.db);
@@ -366,14 +377,14 @@ fn payload(db: &Connection, started: u64) -> Result<Box<Payload>, Error> {
     }
 }
 
-fn append(
-    db: &mut Connection,
+/// Adds entries and folds them, in the transaction that `db` has open.
+fn record(
+    db: &Connection,
     expected: Head,
     (at, actor): (Timestamp, &str),
     events: &[Event],
 ) -> Result<Head, Error> {
-    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found = rows::head(&transaction)?.unwrap_or(Head { seq: 0, hash: GENESIS });
+    let found = rows::head(db)?.unwrap_or(Head { seq: 0, hash: GENESIS });
     if found != expected {
         return Err(Error::HeadMoved { expected, found });
     }
@@ -383,11 +394,8 @@ fn append(
         let text = serde_json::to_string(event).expect("an event has only text keys");
         let link = Link { seq: head.seq + 1, at: &at_text, actor, event: &text };
         head = Head { seq: link.seq, hash: chain::hash(&head.hash, link) };
-        rows::store_link(&transaction, link, head.hash)?;
-        fold::fold(&transaction, head.seq, (at, actor), event)?;
+        rows::store_link(db, link, head.hash)?;
+        fold::fold(db, head.seq, (at, actor), event)?;
     }
-    crash::at(Point::BeforeCommit);
-    transaction.commit()?;
-    crash::at(Point::AfterCommit);
     Ok(head)
 }

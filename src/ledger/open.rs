@@ -20,6 +20,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::migrations::{self, MIGRATIONS};
 use super::{Error, error::Foreign};
+use crate::crash::{self, Point};
 
 /// `gcst`, in the file's header.
 pub(super) const APPLICATION_ID: i64 = 0x6763_7374;
@@ -80,8 +81,26 @@ pub(super) fn put_away(db: &Connection) -> Result<(), Error> {
     }
 }
 
-/// An empty ledger in a new file at `path`, to be moved to its place when its first entry is in.
-pub(super) fn blank(path: &Path) -> Result<Connection, Error> {
+/// A new ledger at `path` with what `fill` puts into it: under another name until it is whole, so that nobody meets
+/// half a ledger, even after a crash.
+pub(super) fn whole(path: &Path, fill: impl FnOnce(&Connection) -> Result<(), Error>) -> Result<(), Error> {
+    let half = beside(path, ".new");
+    for leftover in [half.clone(), beside(&half, "-journal")] {
+        let _ = std::fs::remove_file(leftover);
+    }
+    let mut db = blank(&half)?;
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    fill(&transaction)?;
+    crash::at(Point::BeforeCommit);
+    transaction.commit()?;
+    crash::at(Point::AfterCommit);
+    db.close().map_err(|(_, error)| error)?;
+    std::fs::rename(&half, path).map_err(|error| Error::io(path, error))?;
+    sync_folder(path.parent().unwrap_or(path))
+}
+
+/// An empty ledger in a new file.
+fn blank(path: &Path) -> Result<Connection, Error> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     owner_only(&mut options);
