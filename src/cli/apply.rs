@@ -36,6 +36,9 @@ use crate::reconcile::execute::{Notice, Summary, Until, execute};
 /// A plan file is not larger than this.
 const PLAN_BYTES_MAX: u64 = 256 << 20;
 
+/// How often it is planned where other runs write to a shared ledger.
+const PLANS_MAX: u32 = 3;
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Run against the stand-in platforms, with accounts logged in and a ledger of its own
@@ -75,11 +78,20 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         // Without accounts there is nothing to rehearse, and nothing is written.
         if arguments.rehearse && workspace.project().project.is_some() {
             let rehearsing = Rehearsing::start(workspace).await?;
-            let exit = reconcile(workspace, arguments, Some(&rehearsing), stop).await;
+            let exit = reconcile(workspace, arguments, Some(&rehearsing), &stop).await;
             rehearsing.stop().await;
             exit
         } else {
-            reconcile(workspace, arguments, None, stop).await
+            let mut tries = 1;
+            loop {
+                match reconcile(workspace, arguments, None, &stop).await {
+                    Err(failure) if failure.is_beaten && tries < PLANS_MAX => {
+                        ui::tell("Another run has written to the ledger meanwhile: planning anew.");
+                        tries += 1;
+                    }
+                    other => break other,
+                }
+            }
         }
     })
 }
@@ -88,7 +100,7 @@ async fn reconcile(
     workspace: &Workspace,
     arguments: &Arguments,
     rehearsing: Option<&Rehearsing>,
-    stop: Stop,
+    stop: &Stop,
 ) -> Result<Exit, Failure> {
     let book = Book::of(arguments.rehearse);
     let stand_in = rehearsing.map(Rehearsing::stand_in);
@@ -155,6 +167,10 @@ async fn reconcile(
     let refused = workspace.refused_endpoints(&loaded, &plan);
     summary.blocked.extend(refused.clone());
     let exit = if refused.is_empty() { Exit::Converged } else { Exit::Refused };
+    // What others may find out at the platforms, they had better read. The lease ends with it.
+    let shared = engine.ledger.leave().map_err(Failure::from);
+    let exit =
+        Exit::of([exit, shared.map_or_else(|failure| failure.report(workspace.palette, false), |()| exit)]);
     let exit = finish(workspace, &engine.ledger, &plan, &loaded, &summary, exit, &decided)?;
     if let Some(rehearsing) = rehearsing.filter(|_| plan.acting().next().is_some()) {
         ui::tell(&rehearsing.way_to_the_feed());
@@ -286,7 +302,7 @@ fn outcomes(
     is_paused: &dyn Fn(&Publication) -> bool,
 ) -> Vec<Exit> {
     let mut exits = vec![workspace.verdict(&loaded.diagnostics), plan::gates(plan), refused];
-    if refused == Exit::Converged && !summary.blocked.is_empty() {
+    if refused != Exit::Refused && !summary.blocked.is_empty() {
         exits.push(Exit::LoginNeeded);
     }
     if summary.interrupted {

@@ -15,11 +15,22 @@ pub(super) struct Failure {
     pub message: String,
     pub causes: Vec<String>,
     pub hints: Vec<String>,
+    /// Another run was faster: what it wrote is to be read, and the work planned anew.
+    pub is_beaten: bool,
+    /// There is no ledger.
+    pub is_missing: bool,
 }
 
 impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+        Failure {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            is_beaten: false,
+            is_missing: false,
+        }
     }
 
     pub(super) fn error(message: impl Into<String>) -> Failure {
@@ -92,6 +103,29 @@ impl From<ledger::Error> for Failure {
                         "if it is to count all the same: --accept-older-ledger, after a look at the platform",
                     );
             }
+            E::Moved { .. } => {
+                let failure = Failure::new(Exit::Locked, "the ledger cannot be used").cause(&error);
+                return Failure { is_beaten: true, ..failure }
+                    .hint("run again: it reads what the other run wrote first");
+            }
+            E::Rewritten { .. } => {
+                let failure = Failure::new(Exit::Ledger, "the ledger cannot be used").cause(&error);
+                return failure
+                    .hint("find out who changed it, and put it back: nothing is published from a ledger that has forgotten something")
+                    .hint("if the ref is gone and this copy is the latest one: `gitcast ledger migrate --to git` puts it there anew");
+            }
+            E::NotShared { .. } => (
+                Exit::Ledger,
+                Some("`gitcast ledger migrate --to git` puts the ledger of this machine there"),
+            ),
+            E::Unreachable { .. } => (
+                Exit::Temporary,
+                Some("run again; `git ls-remote` in this repository shows whether git gets there"),
+            ),
+            E::Repository { .. } => (
+                Exit::Error,
+                Some("`ledger: git` needs content/ to be in a git repository that this user may write to"),
+            ),
             E::OtherLineage { .. } => (Exit::Ledger, Some("point --state at this project's ledger")),
             E::Older { .. } => {
                 (Exit::Ledger, Some("run `gitcast apply` once: it brings the ledger up to date"))
@@ -105,7 +139,8 @@ impl From<ledger::Error> for Failure {
             E::ReadOnly => (Exit::Error, Some("let this user write to the ledger and its folder")),
             _ => (Exit::Error, None),
         };
-        let failure = Failure::new(exit, "the ledger cannot be used").cause(&error);
+        let is_missing = matches!(error, E::Missing { .. });
+        let failure = Failure { is_missing, ..Failure::new(exit, "the ledger cannot be used").cause(&error) };
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,

@@ -18,6 +18,7 @@ mod forget;
 mod github;
 mod hooks;
 mod init;
+mod ledger;
 mod log;
 mod markdown;
 mod memory;
@@ -166,6 +167,9 @@ enum Command {
     /// Log accounts in, and see how they stand
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Show where the ledger is kept, share it, and see who works with it
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Serve the stand-in platforms until stopped
     Rehearse(rehearsal::Arguments),
     /// Print the JSON Schema of manifests, for editors
@@ -220,6 +224,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Adopt(arguments) => adopt::run(&workspace, &arguments),
         Command::Forget(arguments) => forget::run(&workspace, &arguments),
         Command::Auth(command) => auth::run(&workspace, &command),
+        Command::Ledger(command) => ledger::run(&workspace, &command),
         Command::Rehearse(arguments) => rehearsal::run(&workspace, &arguments),
         Command::Schema(arguments) => schema::run(&workspace, &arguments),
         Command::Doctor => doctor::run(&workspace),

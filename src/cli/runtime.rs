@@ -56,9 +56,9 @@ pub(super) struct Stop {
 
 impl Stop {
     /// From here on there is something to finish: a first signal sets the sign and no more.
-    pub(super) fn begin_work(self) -> watch::Receiver<bool> {
+    pub(super) fn begin_work(&self) -> watch::Receiver<bool> {
         self.is_under_way.store(true, Ordering::SeqCst);
-        self.sign
+        self.sign.clone()
     }
 }
 

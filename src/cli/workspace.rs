@@ -23,9 +23,10 @@ use crate::domain::ids::{AccountName, PlatformId, PostId};
 use crate::domain::manifest::parse::FILE_BYTES_MAX;
 use crate::domain::plan::{Desired, Plan};
 use crate::domain::project::Project;
+use crate::domain::project::store::Store;
 use crate::domain::url;
 use crate::ledger::vault::{KEY_VARIABLE, KeyPlace, Vault, VaultError};
-use crate::ledger::{Holder, Ledger, exposures};
+use crate::ledger::{Holder, Ledger, Place, exposures};
 use crate::platform::Keys;
 use crate::platform::http::Http;
 use crate::reconcile::desired::{self, Loaded, Source, StandIn};
@@ -248,6 +249,37 @@ impl Workspace {
         })
     }
 
+    /// Where the ledger is shared, if it is.
+    pub(super) fn shared_place(&self, book: Book, project: Option<&Project>) -> Option<Place> {
+        match project.filter(|_| book == Book::Real).map(|project| &project.store) {
+            Some(Store::Git(git)) => Some(Place {
+                // Where there is no such path, git says so.
+                folder: std::path::absolute(&self.content).unwrap_or_else(|_| self.content.clone()),
+                remote: git.remote.clone(),
+                reference: git.reference.clone(),
+                lease: git.lease,
+                variable: |name| std::env::var_os(name),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Opens the ledger, locked, and takes over what others have written to it.
+    fn open_ledger(&self, book: Book, project: Option<&Project>, command: &str) -> Result<Ledger, Failure> {
+        let path = self.ledger_path(book);
+        let (timeout, holder) = (self.global.lock_timeout, self.holder(command));
+        let place = self.shared_place(book, project);
+        let mut ledger = match &place {
+            Some(place) => Ledger::open_shared(&path, place, timeout, &holder)?,
+            None => Ledger::open_write(&path, timeout, &holder)?,
+        };
+        check_store(&ledger, place.as_ref(), project)?;
+        check_lineage(&ledger, book, project)?;
+        self.expect_latest(book, &mut ledger)?;
+        self.take_rescued(&mut ledger, command)?;
+        Ok(ledger)
+    }
+
     /// The ledger, for reading. `None`: there is none yet, and the project does not say that there must be.
     pub(super) fn read_ledger(
         &self,
@@ -260,6 +292,13 @@ impl Workspace {
                 Ok(Some(ledger))
             }
             Err(crate::ledger::Error::Missing { .. }) => {
+                if let Some(place) = self.shared_place(book, project) {
+                    let message =
+                        format!("there is no copy of the ledger here yet; it is kept in {}", place.name());
+                    return Err(Failure::new(Exit::Ledger, message).hint(
+                        "`gitcast ledger pull` fetches it; where nothing was ever published, `gitcast apply` starts one",
+                    ));
+                }
                 no_ledger_needed(book, project)?;
                 Ok(None)
             }
@@ -279,27 +318,22 @@ impl Workspace {
         self.tell_exposures();
         let path = self.ledger_path(book);
         let (timeout, holder) = (self.global.lock_timeout, self.holder(command));
-        match Ledger::open_write(&path, timeout, &holder) {
-            Ok(mut ledger) => {
-                check_lineage(&ledger, book, project)?;
-                self.expect_latest(book, &mut ledger)?;
-                self.take_rescued(&mut ledger, command)?;
-                Ok(ledger)
-            }
-            Err(crate::ledger::Error::Missing { .. }) => {
+        match self.open_ledger(book, project, command) {
+            Ok(ledger) => Ok(ledger),
+            Err(failure) if failure.is_missing => {
                 if !start_new {
                     no_ledger_needed(book, project)?;
                     self.refuse_lost_ledger(book)?;
                 }
                 let pinned = project.and_then(|p| p.lineage.clone()).filter(|_| book == Book::Real);
                 let lineage = pinned.clone().unwrap_or_else(new_lineage);
-                let mut ledger = Ledger::create(
-                    &path,
-                    &lineage,
-                    (self.clock.now(), &self.actor(command)),
-                    timeout,
-                    &holder,
-                )?;
+                let (stamp, actor) = (self.clock.now(), self.actor(command));
+                let mut ledger = match &self.shared_place(book, project) {
+                    Some(place) => {
+                        Ledger::create_shared(&path, place, &lineage, (stamp, &actor), (timeout, &holder))?
+                    }
+                    None => Ledger::create(&path, &lineage, (stamp, &actor), timeout, &holder)?,
+                };
                 if book == Book::Real {
                     ledger.expect_latest(&path, true)?;
                 }
@@ -312,7 +346,7 @@ impl Workspace {
                 }
                 Ok(ledger)
             }
-            Err(error) => Err(error.into()),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -324,12 +358,12 @@ impl Workspace {
         command: &str,
     ) -> Result<Ledger, Failure> {
         self.tell_exposures();
-        let mut ledger =
-            Ledger::open_write(&self.ledger_path(book), self.global.lock_timeout, &self.holder(command))?;
-        check_lineage(&ledger, book, project)?;
-        self.expect_latest(book, &mut ledger)?;
-        self.take_rescued(&mut ledger, command)?;
-        Ok(ledger)
+        self.open_ledger(book, project, command)
+    }
+
+    /// Refuses a copy of another project's ledger.
+    pub(super) fn check_copy(&self, ledger: &Ledger, project: Option<&Project>) -> Result<(), Failure> {
+        check_lineage(ledger, Book::Real, project)
     }
 
     /// Takes up the logins that an earlier process could not record.
@@ -356,7 +390,11 @@ impl Workspace {
     /// Refuses a ledger that has forgotten what was recorded here, unless it is accepted. The rehearsal's may.
     pub(super) fn expect_latest(&self, book: Book, ledger: &mut Ledger) -> Result<(), Failure> {
         match book {
-            Book::Real => Ok(ledger.expect_latest(&self.ledger_path(book), self.global.accept_older_ledger)?),
+            Book::Real => {
+                // Of a copy, what it is a copy of has been compared.
+                let accept = self.global.accept_older_ledger || ledger.standing()?.is_some();
+                Ok(ledger.expect_latest(&self.ledger_path(book), accept)?)
+            }
             Book::Rehearsal => Ok(()),
         }
     }
@@ -486,6 +524,19 @@ pub(super) fn fresh_lineage() -> String {
 fn check_lineage(ledger: &Ledger, book: Book, project: Option<&Project>) -> Result<(), Failure> {
     let pinned = project.and_then(|p| p.lineage.as_deref()).filter(|_| book == Book::Real);
     Ok(pinned.map_or(Ok(()), |lineage| ledger.expect_lineage(lineage))?)
+}
+
+/// Refuses a copy of a shared ledger as a ledger of its own: what others write would be missed.
+fn check_store(ledger: &Ledger, place: Option<&Place>, project: Option<&Project>) -> Result<(), Failure> {
+    let Some(standing) = ledger.standing()?.filter(|_| place.is_none()) else { return Ok(()) };
+    let message = format!("the ledger here is a copy of the one in {}", standing.place);
+    let failure = Failure::new(Exit::Ledger, message);
+    Err(match project {
+        None => failure.hint("mend content/gitcast.yaml, which says where the ledger is kept"),
+        Some(_) => failure
+            .hint("write `ledger:` into content/gitcast.yaml as it was")
+            .hint("or, with it as it was, make this copy the ledger: `gitcast ledger migrate --to sqlite`"),
+    })
 }
 
 fn no_ledger_needed(book: Book, project: Option<&Project>) -> Result<(), Failure> {

@@ -17,6 +17,7 @@ mod fuzz;
 mod history;
 mod hooks;
 mod hostile;
+mod ledger;
 mod login;
 mod mastodon;
 mod model;

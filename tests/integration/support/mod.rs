@@ -10,10 +10,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 mod child;
+mod hub;
 mod receiver;
 mod server;
 
 pub(crate) use child::{REACHED_MAX, send, wait_until};
+pub(crate) use hub::Hub;
 pub(crate) use receiver::{Answer, HOOK_SECRET, Receiver};
 pub(crate) use server::Server;
 
