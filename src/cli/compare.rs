@@ -11,6 +11,9 @@ use serde_json::json;
 use super::branch::{below, failure, trees_failure};
 use super::error::Failure;
 use super::exit::Exit;
+use super::github::Step;
+use super::markdown::file::Target;
+use super::markdown::{self, Proposal};
 use super::plan::{self, FORMAT_VERSION, Gates, zone};
 use super::render::{self, Format};
 use super::text;
@@ -39,6 +42,8 @@ pub(super) struct Wanted<'a> {
     pub head: &'a str,
     pub gates: &'a Gates,
     pub detailed_exitcode: bool,
+    pub markdown_into: Option<&'a Target>,
+    pub step: Option<&'a Step>,
 }
 
 pub(super) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<Exit, Failure> {
@@ -78,6 +83,26 @@ pub(super) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<Exit, Failur
     plan.changes.retain(|c| workspace.selects(&c.post, &c.account, c.platform, &c.path));
     let (new, known): (Vec<_>, Vec<_>) =
         theirs.diagnostics.iter().cloned().partition(|found| is_new(found, &ours.diagnostics));
+    let counts = counts(&differences);
+    if wanted.markdown_into.is_some() || wanted.step.is_some() {
+        let text = markdown::proposal(&Proposal {
+            differences: &differences,
+            plan: &plan,
+            loaded: &theirs,
+            new: &new,
+            known: &known,
+            commits: (&base.as_str()[..ID_CHARS], &head.as_str()[..ID_CHARS]),
+            totals: &counts,
+        });
+        wanted.markdown_into.iter().try_for_each(|target| target.write(&text))?;
+        wanted.step.iter().try_for_each(|step| step.summarize(&text))?;
+    }
+    if let Some(step) = wanted.step {
+        step.set(&[
+            ("changes", differences.len().to_string()),
+            ("has-changes", (!differences.is_empty()).to_string()),
+        ])?;
+    }
     if workspace.global.json {
         let diagnostics = [rows(&known, false), rows(&new, true)].concat();
         ui::print_json(&json!({
@@ -101,7 +126,11 @@ pub(super) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<Exit, Failur
             text::one_line(wanted.head, LINE_CHARS)
         ));
         ui::print(&describe(&differences, &theirs, workspace.palette));
-        ui::print(&totals(&differences, &theirs.diagnostics, new.len()));
+        ui::print(&format!(
+            "{counts}; {}, {} of them new.\n",
+            render::summary(&theirs.diagnostics),
+            new.len()
+        ));
     }
     Ok(Exit::of([
         workspace.verdict(&theirs.diagnostics),
@@ -257,10 +286,9 @@ fn word(kind: Kind) -> &'static str {
     }
 }
 
-fn totals(differences: &[Difference], diagnostics: &[Diagnostic], new: usize) -> String {
+fn counts(differences: &[Difference]) -> String {
     let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
     differences.iter().for_each(|d| *counts.entry(d.change).or_default() += 1);
     let counts: Vec<_> = counts.iter().map(|(kind, count)| format!("{count} {}", word(*kind))).collect();
-    let posts = if counts.is_empty() { "No post differs".to_owned() } else { counts.join(", ") };
-    format!("{posts}; {}, {new} of them new.\n", render::summary(diagnostics))
+    if counts.is_empty() { "No post differs".to_owned() } else { counts.join(", ") }
 }

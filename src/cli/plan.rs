@@ -52,7 +52,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     github: bool,
     /// Plan what --head changes since it left this branch or commit, from commits alone, without ledger, keys or network
-    #[arg(long, value_name = "REF", conflicts_with_all = ["rehearse", "out", "markdown_into", "github"])]
+    #[arg(long, value_name = "REF", conflicts_with_all = ["rehearse", "out"])]
     base: Option<String>,
     /// The branch or commit that is compared with --base
     #[arg(long, value_name = "REF", requires = "base", default_value = "HEAD")]
@@ -141,13 +141,21 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
 }
 
 fn show(workspace: &Workspace, arguments: &Arguments, step: Option<&Step>) -> Result<Exit, Failure> {
-    if let Some(base) = &arguments.base {
-        let (head, gates) = (&*arguments.head, &arguments.gates);
-        let wanted = Wanted { base, head, gates, detailed_exitcode: arguments.detailed_exitcode };
-        return compare::run(workspace, &wanted);
-    }
     let markdown_into =
         arguments.markdown_into.as_deref().map(|path| Target::of(workspace, path)).transpose()?;
+    if let Some(base) = &arguments.base {
+        let (head, gates) = (&*arguments.head, &arguments.gates);
+        let wanted = Wanted {
+            base,
+            head,
+            gates,
+            detailed_exitcode: arguments.detailed_exitcode,
+            markdown_into: markdown_into.as_ref(),
+            step,
+        };
+        return compare::run(workspace, &wanted);
+    }
+    let out = arguments.out.as_deref().map(|path| Target::of(workspace, path)).transpose()?;
     let cache = workspace.cache();
     let situation = || cache.as_ref().and_then(|cache| Situation::of(workspace, arguments, cache));
     let before = situation();
@@ -172,16 +180,13 @@ fn show(workspace: &Workspace, arguments: &Arguments, step: Option<&Step>) -> Re
     let plan = make(workspace, &loaded, ledger.as_ref(), &decided, &arguments.gates)?;
     let real = ledger.as_ref().filter(|_| book == Book::Real);
     let (notices, notices_hold) = notices::notices(real, &loaded, moment.0, &zone(&loaded))?;
-    if let Some(path) = &arguments.out {
+    if let Some(target) = &out {
         let file = PlanFile {
             format_version: FORMAT_VERSION,
             digest: plan.digest().to_string(),
             changes: plan.changes.clone(),
         };
-        std::fs::write(
-            workspace.root.join(path),
-            serde_json::to_vec_pretty(&file).map_err(std::io::Error::other)?,
-        )?;
+        target.write(&serde_json::to_string_pretty(&file).map_err(std::io::Error::other)?)?;
     }
     if markdown_into.is_some() || step.is_some() {
         let apply = arguments.apply(&workspace.global);

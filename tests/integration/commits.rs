@@ -275,6 +275,30 @@ fn a_plan_between_commits_tells_what_a_change_comes_to() {
     ] {
         assert!(run.stdout.contains(told), "{told} is missing in {}", run.stdout);
     }
+    // The same for a comment, and for a step.
+    let (output, summary) = (project.path("home/output"), project.path("home/summary"));
+    let mut command = project.command(&[
+        "plan",
+        "--base=main",
+        "--head=proposal",
+        "--github",
+        "--markdown-into=home/plan.md",
+    ]);
+    command.env("GITHUB_OUTPUT", &output).env("GITHUB_STEP_SUMMARY", &summary);
+    assert_eq!(command.output().expect("it starts").status.code(), Some(7));
+    let comment = fs::read_to_string(project.path("home/plan.md")).expect("a comment");
+    for told in [
+        "## gitcast: 1 new, 2 changed, 1 mended, 1 renamed, 1 tombstoned, 1 removed\n",
+        "### Changed\n\n| post |",
+        "| `edited` | `sky` (bluesky) | `text` | `diverged` ",
+        "`content/b/moved.yaml`, before `content/moved.yaml`",
+        "### Problems that are new\n\n- **error** `content/wrong.yaml:4:3`",
+        "### Problems that were there before\n",
+    ] {
+        assert!(comment.contains(told), "{told} is missing in {comment}");
+    }
+    assert_eq!(fs::read_to_string(summary).expect("a summary").trim_end(), comment.trim_end());
+    assert!(fs::read_to_string(output).expect("outputs").contains("has-changes<<"));
     let run = project.run(&["plan", "--base", "proposal", "--head", "proposal", "--only", "same"]).expect(1);
     assert!(run.stdout.contains("No post differs"), "{}", run.stdout);
     // It has written nothing, needs no ledger, and has cleaned up.

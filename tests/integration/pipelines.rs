@@ -36,7 +36,23 @@ impl Machine {
         fs::set_permissions(project.path("bin/gitcast"), fs::Permissions::from_mode(0o755))
             .expect("executable");
         project.write("temp/x", "");
+        // What is proposed: all of content.
+        for command in [
+            &["init", "-q"][..],
+            &["commit", "-q", "--allow-empty", "-m", "before"],
+            &["add", "content"],
+            &["commit", "-q", "-m", "proposal"],
+        ] {
+            project.git(&[&["-c", "user.name=Ann", "-c", "user.email=a@example.com"], command].concat());
+        }
         Machine { project }
+    }
+
+    /// Somebody proposes more.
+    fn propose(&self, path: &str, text: &str) {
+        self.project.write(path, text).git(&["add", "content"]);
+        let who = ["-c", "user.name=Ann", "-c", "user.email=a@example.com"];
+        self.project.git(&[&who[..], &["commit", "-q", "-m", "more"]].concat());
     }
 
     fn shell(&self, script: &str, variables: &[(&str, &str)]) -> Run {
@@ -45,7 +61,7 @@ impl Machine {
         command
             .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
             .current_dir(self.project.path(""));
-        command.env_clear().env("HOME", path("home")).env("GITCAST_STATE", path("state"));
+        command.env_clear().env("HOME", path("home"));
         command.env("PATH", format!("{}:/usr/bin:/bin", path("bin")));
         for (name, file) in
             [("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary"), ("RUNNER_TEMP", "temp")]
@@ -99,7 +115,8 @@ fn the_workflow_gives_away_nothing() {
     assert_pinned_and_not_interpolated(steps(apply));
     assert_pinned_and_not_interpolated(action()["runs"]["steps"].as_array().expect("a list"));
     assert_eq!(plan["permissions"], serde_json::json!({ "contents": "read", "pull-requests": "write" }));
-    assert_eq!(apply["permissions"], serde_json::json!({ "contents": "read" }));
+    // The ledger is pushed.
+    assert_eq!(apply["permissions"], serde_json::json!({ "contents": "write" }));
     assert!(!plan.to_string().contains("secrets."), "{plan}");
     assert_eq!(apply["concurrency"]["cancel-in-progress"], false);
     let given = step(apply, "name", "Apply")["env"].as_object().expect("variables");
@@ -119,7 +136,11 @@ fn the_workflow_plans_and_applies() {
         machine.shell(script(step(plan, "name", name)), &[]).expect(0);
     }
     let comment = machine.read("temp/plan.md");
-    assert!(comment.starts_with("<!-- gitcast -->\n## gitcast: 1 to publish\n"), "{comment}");
+    assert!(comment.starts_with("<!-- gitcast -->\n## gitcast: 1 new\n"), "{comment}");
+    assert!(
+        comment.contains("| `hello` | `my-tiktok` (tiktok) |") && comment.contains("hello.mp4"),
+        "{comment}"
+    );
     assert!(
         machine.read("summary").contains(&comment)
             && machine.project.path("temp/preview/index.html").exists()
@@ -128,7 +149,7 @@ fn the_workflow_plans_and_applies() {
     let run = machine.shell(script(step(apply, "name", "Apply")), &[]).expect(0);
     assert!(run.stdout.contains("1 delivered"), "{}", run.stdout);
     // An error in content is in the comment, and the check fails.
-    machine.project.write("content/bad.yaml", "id: bad\nnonsense: true\n");
+    machine.propose("content/bad.yaml", "id: bad\nnonsense: true\n");
     machine.shell(script(step(plan, "name", "Plan")), &[]).expect(1);
     assert!(machine.read("temp/plan.md").contains("content/bad.yaml:2:1"));
 }
@@ -189,16 +210,17 @@ fn the_pipeline_for_gitlab_plans_and_applies() {
             .map(|line| format!("{}\n", line.as_str().expect("text")))
             .collect()
     };
-    machine.shell(&lines(&plan["script"]), &[]).expect(0);
-    assert!(machine.read("plan.md").starts_with("<!-- gitcast -->"));
+    let base = ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "HEAD~1");
+    machine.shell(&lines(&plan["script"]), &[base]).expect(0);
+    assert!(machine.read("plan.md").starts_with("<!-- gitcast -->\n## gitcast: 1 new\n"));
     assert!(machine.project.path("preview/index.html").exists());
     let run = machine.shell(&lines(&apply["script"]), &[]).expect(0);
     assert!(run.stdout.contains("1 delivered"), "{}", run.stdout);
     assert_eq!((&apply["resource_group"], &apply["interruptible"]), (&"gitcast-apply".into(), &false.into()));
     // What merge requests run is told to install gitcast first, and fails with content.
     assert!(machine.shell(&lines(&plan["before_script"]), &[]).expect(1).stdout.contains("GITCAST_SOURCE"));
-    machine.project.write("content/bad.yaml", "id: bad\nnonsense: true\n");
-    machine.shell(&lines(&plan["script"]), &[]).expect(1);
+    machine.propose("content/bad.yaml", "id: bad\nnonsense: true\n");
+    machine.shell(&lines(&plan["script"]), &[base]).expect(1);
     assert!(machine.read("plan.md").contains("content/bad.yaml:2:1"));
 }
 

@@ -23,8 +23,10 @@ use crate::reconcile::desired::Loaded;
 pub(super) mod file;
 mod page;
 mod post;
+mod proposal;
 
 use page::Page;
+pub(super) use proposal::{Proposal, proposal};
 
 /// The first line, which is not shown: a workflow finds the comment that it wrote before by it.
 const MARKER: &str = "<!-- gitcast -->";

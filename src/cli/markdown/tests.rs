@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::domain::comparison::{Difference, Kind};
 use crate::domain::ids::{ContentDigest, PlatformId};
 use crate::domain::limits::Counts;
 use crate::domain::manifest::DesiredState;
@@ -121,6 +122,41 @@ impl Given {
         let (plan, loaded) = (&self.plan, &self.loaded);
         super::plan(&Source { plan, loaded, decisions: &[], logins: &[], apply: "gitcast apply" })
     }
+
+    /// The same as what somebody proposes, each post in a way of its own.
+    fn proposed(&self) -> String {
+        let kinds = [Kind::New, Kind::Changed, Kind::Broken, Kind::Tombstoned, Kind::Renamed];
+        let differences: Vec<Difference> = self
+            .plan
+            .changes
+            .iter()
+            .zip(kinds.iter().cycle())
+            .map(|(c, kind)| Difference {
+                post: c.post.clone(),
+                account: c.account.clone(),
+                platform: c.platform,
+                change: *kind,
+                fields: if *kind == Kind::Changed { vec![c.message.clone()] } else { vec![] },
+                action: c.action,
+                reason: c.reason.to_string(),
+                message: c.message.clone(),
+                path: c.path.clone(),
+                path_before: (*kind == Kind::Renamed).then(|| c.path.clone()),
+                next_at: c.next_at,
+                what: c.what.clone(),
+            })
+            .collect();
+        let (new, known) = self.loaded.diagnostics.split_at(self.loaded.diagnostics.len().min(1));
+        super::proposal(&Proposal {
+            differences: &differences,
+            plan: &self.plan,
+            loaded: &self.loaded,
+            new,
+            known,
+            commits: ("0123456789ab", "ba9876543210"),
+            totals: "5 different",
+        })
+    }
 }
 
 /// A reader of Markdown, as far as this page needs one: what stands in fences, and what is left of the lines outside of
@@ -149,7 +185,8 @@ fn read(markdown: &str) -> (Vec<String>, String) {
             }
             None => {
                 if line.starts_with('|') {
-                    assert_eq!(cells(line), 7, "{line}");
+                    // Of a plan, of a proposal.
+                    assert!([7, 8].contains(&cells(line)), "{line}");
                 }
                 outside += &without_spans(&line.replace("\\|", "¦"));
                 outside.push('\n');
@@ -280,7 +317,85 @@ fn what_others_wrote_stays_in_code() {
         let given = Given::new().post(Action::Publish, &text).post(Action::Hold, &text).problem(&text);
         assert_harmless(&given.text());
         assert_harmless(&check(&given.loaded));
+        assert_harmless(&(0..4).fold(given, |given, _| given.post(Action::Publish, &text)).proposed());
     }
+}
+
+#[test]
+fn a_proposal_reads_well() {
+    let given =
+        (0..5).fold(Given::new().problem("x").problem("y"), |given, _| given.post(Action::Publish, "Hello"));
+    insta::assert_snapshot!(given.proposed(), @r"
+    <!-- gitcast -->
+    ## gitcast: 5 different
+
+    Content: 2 errors.
+
+    ### New
+
+    | post | account | what | why | when | manifest |
+    | --- | --- | --- | --- | --- | --- |
+    | `post-0` | `brand` (tiktok) | `video Hello` | `cap` `five in a day: Hello` |  | `content/Hello.yaml` |
+
+    ### Changed
+
+    | post | account | what | why | when | manifest |
+    | --- | --- | --- | --- | --- | --- |
+    | `post-1` | `brand` (tiktok) | `five in a day: Hello` | `cap` `five in a day: Hello` |  | `content/Hello.yaml` |
+
+    ### Broken
+
+    | post | account | what | why | when | manifest |
+    | --- | --- | --- | --- | --- | --- |
+    | `post-2` | `brand` (tiktok) | `video Hello` | `cap` `five in a day: Hello` |  | `content/Hello.yaml` |
+
+    ### To be deleted
+
+    | post | account | what | why | when | manifest |
+    | --- | --- | --- | --- | --- | --- |
+    | `post-3` | `brand` (tiktok) | `video Hello` | `cap` `five in a day: Hello` |  | `content/Hello.yaml` |
+
+    ### Renamed: no effect
+
+    | post | account | what | why | when | manifest |
+    | --- | --- | --- | --- | --- | --- |
+    | `post-4` | `brand` (tiktok) | `video Hello` | `cap` `five in a day: Hello` |  | `content/Hello.yaml`, before `content/Hello.yaml` |
+
+    ### Problems that are new
+
+    - **error** `content/x.yaml:3:7` `bad`: `unknown key x`; help: `possible here: x`
+
+    ### Problems that were there before
+
+    - **error** `content/y.yaml:3:7` `bad`: `unknown key y`; help: `possible here: y`
+
+    ### Posts
+
+    `post-0` on `brand`
+
+    ```text
+    Hello
+    ```
+
+    - manifest: `content/Hello.yaml`
+    - `Hello.mp4`: MP4, 720 × 1280, 3.0 s, 25 MB
+    - `Hello`
+    - to send: 25 MB, 2 chunks of 10 MB, the last 15 MB, 7 requests
+
+    `post-1` on `brand`
+
+    ```text
+    Hello
+    ```
+
+    - manifest: `content/Hello.yaml`
+    - `Hello.mp4`: MP4, 720 × 1280, 3.0 s, 25 MB
+    - `Hello`
+    - to send: 25 MB, 2 chunks of 10 MB, the last 15 MB, 7 requests
+
+
+    Compared: `0123456789ab` with `ba9876543210`, without a ledger: what the base has and is due counts as published.
+    ");
 }
 
 #[test]
