@@ -24,6 +24,10 @@ use tempfile::TempDir;
 use compare::{compare, peak_kib, wall};
 
 const RUNS: usize = 11;
+/// Above that, the files of a commit are too many to unpack again and again.
+const COMPARED_MAX: usize = 10_000;
+/// Posts that a proposal adds.
+const PROPOSED: usize = 5;
 /// Distinct videos; each is used by many manifests.
 const VIDEOS: usize = 300;
 const MANIFESTS_PER_FOLDER: usize = 100;
@@ -59,6 +63,16 @@ fn main() {
         let mut cold: Vec<Duration> = (0..3).map(|_| cold()).collect();
         cold.sort_unstable();
         println!("{name}: without a cache gitcast plan takes {:.1?}", cold[1]);
+        if manifests > COMPARED_MAX {
+            continue;
+        }
+        tree.propose();
+        compare(
+            &format!("{manifests} manifests, {PROPOSED} new"),
+            RUNS,
+            ("gitcast plan --base HEAD^1", &mut || wall(&mut tree.compare())),
+            ("git diff --stat HEAD^1", &mut || wall(&mut tree.git(&["diff", "--stat", "HEAD^1"]))),
+        );
     }
 }
 
@@ -92,6 +106,19 @@ impl Tree {
             wall(&mut tree.git(arguments));
         }
         tree
+    }
+
+    /// A commit with a few more posts.
+    fn propose(&self) {
+        for n in 0..PROPOSED {
+            let manifest = format!(
+                "id: new-{n}\nmedia:\n  - file: media/{n}.mp4\nto:\n  direct:\n    privacy: self_only\n"
+            );
+            self.write(&format!("content/new-{n}.yaml"), manifest.as_bytes());
+        }
+        for arguments in [&["add", "."][..], &["commit", "-q", "-m", "proposal"]] {
+            wall(&mut self.git(arguments));
+        }
     }
 
     /// Records every post as published.
@@ -132,6 +159,12 @@ impl Tree {
     fn plan(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gitcast"));
         command.arg("plan").current_dir(self.dir.path()).env_clear().env("HOME", self.path("home"));
+        command
+    }
+
+    fn compare(&self) -> Command {
+        let mut command = self.plan();
+        command.args(["--base", "HEAD^1"]).env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command
     }
 

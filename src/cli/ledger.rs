@@ -190,6 +190,10 @@ impl Desk<'_> {
             return Err(Failure::error(message).hint("`gitcast ledger lock --list` shows the lease there is"));
         }
         ledger.unlock()?;
+        if ledger.lease().is_some_and(|lease| lease.id == id) {
+            let message = format!("the lease {id} was renewed just now: its run is alive");
+            return Err(Failure::new(Exit::Locked, message).hint("wait until it has finished, or stop it"));
+        }
         self.tell(&["unlocked: a run that is alive all the same is refused when it records next".to_owned()]);
         Ok(Exit::Converged)
     }

@@ -131,7 +131,8 @@ mod tests {
 
     fn read(yaml: &str) -> Option<Store> {
         let report = Report::new("content/gitcast.yaml");
-        let store = parse(yaml.as_bytes(), &report).and_then(|node| store(&node, &report));
+        let node = parse(format!("ledger: {yaml}").as_bytes(), &report).expect("a tree");
+        let store = Mapping::new(&node, &report).and_then(|mut m| m.optional("ledger", store));
         store.filter(|_| !report.has_errors())
     }
 

@@ -1,7 +1,6 @@
-//! A git server: a bare repository, reached as a folder or through git's own `http-backend`, and clones of it.
+//! A git server: a bare repository, reached as a folder or through git's own `http-backend`.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,11 +16,6 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-
-use super::Project;
-
-/// Opens the logins on every machine.
-const KEY: &str = "5a";
 
 pub(crate) struct Hub {
     dir: TempDir,
@@ -99,36 +93,9 @@ impl Hub {
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         git(&self.path().join("hub.git"), arguments)
     }
-
-    /// A machine with a fresh clone and no state, that has this project's keys.
-    pub(crate) fn clone(&self, keys: &BTreeMap<String, String>) -> Project {
-        let mut project = Project::empty();
-        project.variable("PATH", &std::env::var("PATH").expect("a path"));
-        project.variable("GITCAST_KEY", &KEY.repeat(32));
-        for (name, value) in keys {
-            project.variable(name, value);
-        }
-        project.git(&["clone", "-q", &self.url(), "."]);
-        project.git(&["config", "user.name", "Ann"]);
-        project.git(&["config", "user.email", "ann@example.com"]);
-        project
-    }
 }
 
-impl Project {
-    pub(crate) fn git(&self, arguments: &[&str]) -> String {
-        git(&self.path(""), arguments)
-    }
-
-    /// Commits everything and pushes it.
-    pub(crate) fn publish(&self, subject: &str) {
-        self.git(&["add", "-A"]);
-        self.git(&["commit", "-q", "-m", subject]);
-        self.git(&["push", "-q", "origin", "HEAD:main"]);
-    }
-}
-
-fn git(folder: &std::path::Path, arguments: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null");
     let output = command.output().expect("git");

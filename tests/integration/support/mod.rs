@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 mod child;
+mod clone;
 mod hub;
 mod receiver;
 mod server;
