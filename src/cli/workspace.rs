@@ -334,9 +334,7 @@ impl Workspace {
                     }
                     None => Ledger::create(&path, &lineage, (stamp, &actor), timeout, &holder)?,
                 };
-                if book == Book::Real {
-                    ledger.expect_latest(&path, true)?;
-                }
+                ledger.expect_latest(&path, true)?;
                 if pinned.is_none() && book == Book::Real {
                     ui::tell(&format!(
                         "Started a ledger at {}. Pin it: write `lineage: {lineage}` into {}/gitcast.yaml, so that losing it cannot publish everything again.",
@@ -395,7 +393,8 @@ impl Workspace {
                 let accept = self.global.accept_older_ledger || ledger.standing()?.is_some();
                 Ok(ledger.expect_latest(&self.ledger_path(book), accept)?)
             }
-            Book::Rehearsal => Ok(()),
+            // It may have forgotten anything; a watch still has to see what others record.
+            Book::Rehearsal => Ok(ledger.expect_latest(&self.ledger_path(book), true)?),
         }
     }
 

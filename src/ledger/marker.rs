@@ -25,6 +25,12 @@ struct Marker {
     hash: String,
 }
 
+impl Marker {
+    fn text(&self) -> String {
+        serde_json::to_string(self).expect("it has only text keys")
+    }
+}
+
 /// Where the marker of the ledger at `ledger` lies: `head` beside `ledger.db`, `NAME.head` beside any other.
 pub(super) fn path(ledger: &Path) -> PathBuf {
     let lock = lock::path(ledger);
@@ -35,6 +41,20 @@ pub(super) fn path(ledger: &Path) -> PathBuf {
 }
 
 impl Ledger {
+    /// Where the marker of the ledger at `ledger` lies.
+    pub fn marker_path(ledger: &Path) -> PathBuf {
+        path(ledger)
+    }
+
+    /// What the marker says once this ledger is closed.
+    pub fn marker(&self) -> Result<String, Error> {
+        Ok(self.marker_of(self.head()?).text())
+    }
+
+    fn marker_of(&self, head: Head) -> Marker {
+        Marker { lineage: self.lineage.clone(), seq: head.seq, hash: hex(&head.hash) }
+    }
+
     /// Whether a ledger was written at `ledger` before, even if none is there now.
     pub fn was_seen(ledger: &Path) -> bool {
         path(ledger).exists()
@@ -74,7 +94,7 @@ impl Ledger {
     /// For whoever opens the ledger next. A failure only makes the marker lag behind.
     pub(super) fn leave_marker(&self, head: Head) {
         let Some(path) = &self.marker else { return };
-        let marker = Marker { lineage: self.lineage.clone(), seq: head.seq, hash: hex(&head.hash) };
+        let marker = self.marker_of(head);
         if read(path).ok().flatten().as_ref() != Some(&marker) {
             let _ = write(path, &marker);
         }
@@ -98,7 +118,7 @@ fn write(path: &Path, marker: &Marker) -> std::io::Result<()> {
     options.write(true).create(true).truncate(true);
     owner_only(&mut options);
     let mut file = options.open(&half)?;
-    file.write_all(serde_json::to_string(marker)?.as_bytes())?;
+    file.write_all(marker.text().as_bytes())?;
     file.sync_all()?;
     std::fs::rename(half, path)
 }

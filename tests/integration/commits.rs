@@ -1,12 +1,13 @@
 //! Content that is read from commits: a watch that follows a branch, and a plan between two commits.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use gitcast::rehearsal::{AccountSetup, Action, Fault};
 use serde_json::Value;
 
-use crate::support::{Project, Run, Server, send, wait_until};
+use crate::support::{Project, Server, wait_until};
+use crate::watch::Watching;
 
 /// Git in the project's folder, with no settings but these.
 fn git(project: &Project, arguments: &[&str]) -> String {
@@ -59,33 +60,6 @@ fn manifest(id: &str) -> String {
 
 fn save(project: &Project, id: &str) {
     project.write(&format!("content/{id}.yaml"), manifest(id));
-}
-
-/// A watch, which is stopped at the end whatever happens.
-struct Watching(Option<Child>);
-
-impl Watching {
-    fn start(project: &Project, arguments: &[&str]) -> Watching {
-        let mut command = project.command(&[&["watch"], arguments].concat());
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Watching(Some(child.expect("it starts")))
-    }
-
-    fn stop(mut self) -> Run {
-        let child = self.0.take().expect("it runs");
-        send("-TERM", &child);
-        Run::from(child.wait_with_output().expect("it ends"))
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            // A test that has failed already.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
 }
 
 fn recorded(project: &Project, id: &str) -> Value {

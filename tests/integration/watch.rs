@@ -194,6 +194,27 @@ fn peoples_commands_get_through_and_wake_it() {
 }
 
 #[test]
+fn peoples_commands_wake_a_rehearsal_too() {
+    let project = Project::with(
+        "version: 1\naccounts:\n  sky:\n    platform: bluesky\n    handle: brand.example\n  sea:\n    platform: bluesky\n    handle: sea.example\n",
+    );
+    save(&project, "one");
+    let watching = Watching::start(&project, &["--rehearse", "--resync", "1h"]);
+    let published = || {
+        let status = project.run(&["status", "--rehearse", "--json"]).stdout;
+        status.matches("\"state\": \"published\"").count() + status.matches("\"state\":\"published\"").count()
+    };
+    wait_until("the first", || published() == 1);
+    project.run(&["pause", "--account", "sky", "--rehearse"]).expect(0);
+    save(&project, "two");
+    project.write("content/mark.yaml", "id: mark\ntext: Seen\nto:\n  sea:\n");
+    wait_until("what is not paused", || published() == 2);
+    project.run(&["resume", "--account", "sky", "--rehearse"]).expect(0);
+    wait_until("what was paused", || published() == 3);
+    watching.stop().expect(0);
+}
+
+#[test]
 fn a_medium_that_is_being_written_waits_until_it_is_whole() {
     let server = server();
     let project = project(&server);

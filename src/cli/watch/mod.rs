@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::{self, Receiver, Sender};
 
 use super::branch::Branch;
@@ -27,15 +26,11 @@ use super::runtime;
 use super::serve::{self, Serving};
 use super::site::Wanted;
 use super::supervisor::Supervisor;
-use super::ui::{self, Reporter};
+use super::ui::Reporter;
 use super::workspace::{Book, Workspace};
-use super::{decisions, notices};
 use crate::content::scan::Threads;
-use crate::content::watch::{Watch, git_lock};
-use crate::domain::diagnostic::Diagnostic;
-use crate::domain::ids::{AccountName, PostId};
-use crate::domain::media::Medium;
-use crate::domain::plan::{Action, Plan, Planned};
+use crate::content::watch::Watch;
+use crate::domain::plan::Plan;
 use crate::ledger::Ledger;
 use crate::reconcile::desired::Loaded;
 use crate::reconcile::execute::{Notice, Until, execute};
@@ -43,16 +38,16 @@ use crate::reconcile::news::Hints;
 use crate::reconcile::wait_between;
 use crate::reconcile::wake::wake_at;
 
-/// Content is read once nothing has changed for this long, so that a file that is being saved is whole.
-const QUIET: Duration = Duration::from_millis(100);
-/// Where it never is quiet, it is read all the same after this long; and where git never ends.
-const QUIET_MAX: Duration = Duration::from_secs(30);
-/// A medium that changed later than this ago may be half there: large files take their time.
-const MEDIA_QUIET: Duration = Duration::from_secs(2);
+mod telling;
+mod unsettled;
+mod waiting;
+
+use telling::Told;
+use unsettled::leave_unsettled;
+use waiting::{Marks, RECONCILE_NOW, interrupt, left};
+
 /// Waits for a platform that are shorter than this keep the ledger open.
 const WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long the time of day is not looked at.
-const NAP_MAX: Duration = Duration::from_secs(20);
 /// After a pass that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// While another process has the ledger: how long a pass waits for it, so that a stop is heard, and then the next one.
@@ -60,12 +55,6 @@ const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 const LOCKED_RETRY_AFTER: Duration = Duration::from_secs(3);
 /// As the main thread has it.
 const STACK_BYTES: usize = 8 << 20;
-/// Below `state/`: asks for a pass, as SIGHUP does.
-const RECONCILE_NOW: &str = "reconcile-now";
-/// The ledger's marker: it changes with each thing that is recorded, by whomever.
-const MARKER: &str = "head";
-/// How many changes are told one by one in a pass.
-const TOLD_MAX: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -154,8 +143,8 @@ struct Watching<'a> {
     /// Something below `state/` has changed.
     state: Count,
     watches: Vec<Watch>,
-    /// The marker as the last pass left it.
-    marker: Option<Vec<u8>>,
+    /// The ledger's marker, to tell what others record.
+    marks: Marks,
     /// The stand-in's accounts are logged in once.
     is_logged_in: bool,
     told: Told,
@@ -165,17 +154,6 @@ struct Watching<'a> {
     serving: Option<Serving>,
     /// What platforms tell, until a pass takes it.
     news: Option<News>,
-}
-
-/// What was told already, and is told again only when it changes.
-#[derive(Default)]
-struct Told {
-    diagnostics: Vec<Diagnostic>,
-    changes: BTreeMap<(PostId, AccountName), (Action, String)>,
-    totals: String,
-    logins: Vec<String>,
-    failure: String,
-    unwatched: String,
 }
 
 /// How a pass ended.
@@ -204,7 +182,7 @@ impl<'a> Watching<'a> {
             content: watch::channel(0),
             state: watch::channel(0),
             watches: Vec::new(),
-            marker: None,
+            marks: Marks::default(),
             is_logged_in: false,
             told: Told::default(),
             events: Events::to(arguments.events.as_ref().map(|file| workspace.root.join(file))),
@@ -246,6 +224,7 @@ impl<'a> Watching<'a> {
             // It was asked for before this pass, which is what was asked for.
             let _ = std::fs::remove_file(self.workspace.state.join(RECONCILE_NOW));
             let now = self.workspace.clock.now();
+            self.marks = Marks { before: self.read_marker(), left: None };
             let passed = match turned {
                 Ok(()) => self.pass_apart(),
                 // Half a tree is written, and nobody waits for the rest.
@@ -272,7 +251,8 @@ impl<'a> Watching<'a> {
                     later(now, RETRY_AFTER)
                 }
             };
-            self.marker = self.read_marker();
+            // A pass that failed may have recorded something.
+            self.marks.left = self.marks.left.take().or_else(|| self.read_marker());
             self.supervisor.ready();
             if self.arguments.once {
                 return Ok(exit);
@@ -302,85 +282,6 @@ impl<'a> Watching<'a> {
             self.content.0.send_modify(|count| *count += 1);
         }
         Ok(())
-    }
-
-    /// SIGHUP asks for a pass.
-    fn listen_for_hangup(&self) {
-        let asked = self.content.0.clone();
-        if let Ok(mut hangup) = signal(SignalKind::hangup()) {
-            tokio::spawn(async move {
-                while hangup.recv().await.is_some() {
-                    asked.send_modify(|count| *count += 1);
-                }
-            });
-        }
-    }
-
-    /// Watches the folders that are there now. Without, a pass is made now and then.
-    fn watch_folders(&mut self) {
-        if self.watches.len() == 2 && self.watches.iter().all(Watch::is_current) {
-            return;
-        }
-        self.watches.clear();
-        let places = self.branch.as_ref().map(Branch::places);
-        let events = if places.is_some() { &self.refs.0 } else { &self.content.0 };
-        for (folder, events) in [(&self.workspace.content, events), (&self.workspace.state, &self.state.0)] {
-            let events = events.clone();
-            let changed = move || events.send_modify(|count| *count += 1);
-            let watch = match &places {
-                Some(places) if folder == &self.workspace.content => Watch::of_branches(places, changed),
-                // A ledger's folder comes with the ledger.
-                _ if !folder.exists() => continue,
-                _ => Watch::start(folder, changed),
-            };
-            match watch {
-                Ok(watch) => self.watches.push(watch),
-                Err(why) if self.told.unwatched != why => {
-                    let every = self.arguments.resync.as_secs();
-                    ui::tell(&format!(
-                        "{} {} cannot be watched ({why}): looking every {every} s",
-                        self.workspace.palette.notable("warning:"),
-                        folder.display(),
-                    ));
-                    self.told.unwatched = why;
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Until there is something to do. The time of day is looked at now and then, as the machine may have slept.
-    async fn wait(&mut self, next_at: Timestamp) {
-        loop {
-            let wait = wait_between(self.workspace.clock.now(), next_at);
-            if wait.is_zero() {
-                return;
-            }
-            tokio::select! {
-                _ = self.stop.changed() => return,
-                _ = self.content.1.changed() => {
-                    // Git may take its time, and a stop does not wait for it.
-                    tokio::select! {
-                        () = quiet(&self.content.0, &self.workspace.content, self.branch.is_none()) => return,
-                        _ = self.stop.changed() => return,
-                    }
-                }
-                () = left(self.branch.as_ref(), self.refs.1.clone()) => return,
-                _ = self.state.1.changed() => {
-                    if self.is_asked() { return; }
-                }
-                () = self.supervisor.pause(wait.min(NAP_MAX)) => {}
-            }
-        }
-    }
-
-    /// Whether another process has recorded something, or a file asks for a pass.
-    fn is_asked(&self) -> bool {
-        self.workspace.state.join(RECONCILE_NOW).exists() || self.read_marker() != self.marker
-    }
-
-    fn read_marker(&self) -> Option<Vec<u8>> {
-        std::fs::read(self.workspace.state.join(MARKER)).ok()
     }
 
     /// A pass in a thread of its own. All posts of a project are in memory during a pass; allocators give that back when
@@ -463,6 +364,7 @@ impl<'a> Watching<'a> {
             true => planned_at,
             false => self.next_at(planned_at, &engine.ledger, &plan, &loaded, latest)?,
         };
+        self.marks.left = Some(engine.ledger.marker()?.into_bytes());
         let next_at = unsettled.into_iter().chain(summary.next_at).fold(next_at, Timestamp::min);
         let blocked = if summary.blocked.is_empty() { Exit::Converged } else { Exit::LoginNeeded };
         Ok(Passed { next_at, exit: Exit::of([verdict, refused, blocked]), is_whole: true })
@@ -484,144 +386,8 @@ impl<'a> Watching<'a> {
         }
         Ok(wake_at(planned_at, (plan, &ledger.publications()?), &grants, latest))
     }
-
-    fn tell_diagnostics(&mut self, loaded: &Loaded) -> Result<(), Failure> {
-        if loaded.diagnostics != self.told.diagnostics {
-            plan::report_diagnostics(self.workspace, loaded)?;
-            if loaded.diagnostics.is_empty() {
-                ui::tell("All manifests are valid again.");
-            }
-            self.told.diagnostics.clone_from(&loaded.diagnostics);
-        }
-        Ok(())
-    }
-
-    /// What needs somebody, and how much there is to do: where it is something else than in the pass before.
-    fn tell_plan(&mut self, pass: &Pass, loaded: &Loaded) -> Result<(), Failure> {
-        let (palette, zone) = (self.workspace.palette, plan::zone(loaded));
-        let decided = decisions::describe(&pass.decided, palette);
-        if !pass.decided.events.is_empty() && !decided.is_empty() {
-            ui::tell(decided.trim_end());
-        }
-        let (notices, _) = notices::notices(Some(&pass.ledger), loaded, pass.now, &zone)?;
-        let logins: Vec<String> = match self.rehearsing {
-            Some(_) => Vec::new(),
-            None => notices.iter().map(|notice| notice.line(palette)).collect(),
-        };
-        logins.iter().filter(|line| !self.told.logins.contains(line)).for_each(|line| ui::tell(line));
-        self.told.logins = logins;
-        let open: Vec<&Planned> = pass.plan.changes.iter().filter(|c| needs_somebody(c.action)).collect();
-        let key = |c: &Planned| (c.post.clone(), c.account.clone());
-        let state = |c: &Planned| (c.action, c.reason.clone());
-        let news: Vec<_> =
-            open.iter().filter(|c| self.told.changes.get(&key(c)) != Some(&state(c))).collect();
-        for change in news.iter().take(TOLD_MAX) {
-            ui::tell(plan::describe_change(change, palette, &zone).trim_end());
-        }
-        if news.len() > TOLD_MAX {
-            ui::tell(&format!("  and {} more: `gitcast plan` shows them", news.len() - TOLD_MAX));
-        }
-        self.told.changes = open.iter().map(|c| (key(c), state(c))).collect();
-        let totals = plan::totals(&pass.plan);
-        if totals != self.told.totals {
-            ui::tell(&totals);
-            self.told.totals = totals;
-        }
-        Ok(())
-    }
-
-    fn tell_failure(&mut self, failure: &Failure, retry_after: Duration) {
-        if failure.message != self.told.failure {
-            failure.report(self.workspace.palette, false);
-            ui::tell(&format!("Trying again every {} s.", retry_after.as_secs()));
-            self.told.failure.clone_from(&failure.message);
-        }
-    }
 }
 
 fn later(now: Timestamp, wait: Duration) -> Timestamp {
     now.saturating_add(wait).unwrap_or(Timestamp::MAX)
-}
-
-fn needs_somebody(action: Action) -> bool {
-    use Action::*;
-    matches!(action, Refuse | Hold | Failed | Diverged | Undeletable)
-}
-
-/// Ends the work once content has changed and is quiet, or `due` has passed.
-async fn interrupt(
-    enough: Sender<bool>,
-    (mut changes, left): (Receiver<u64>, impl Future<Output = ()>),
-    due: Duration,
-) {
-    tokio::select! {
-        _ = changes.changed() => tokio::time::sleep(QUIET).await,
-        () = left => {}
-        () = tokio::time::sleep(due) => {}
-    }
-    // Where nobody listens any more, the work is done.
-    let _ = enough.send(true);
-}
-
-/// Until the branch points at another commit than the one that is worked on.
-async fn left(branch: Option<&Branch>, mut refs: Receiver<u64>) {
-    let Some(branch) = branch else { return std::future::pending().await };
-    // Where nobody sends any more, nothing will be noticed.
-    while refs.changed().await.is_ok() {
-        tokio::time::sleep(QUIET).await;
-        refs.borrow_and_update();
-        let (pointer, known) =
-            (branch.pointer.clone(), branch.tree.hold().as_ref().map(|head| head.id.clone()));
-        let asked = tokio::task::spawn_blocking(move || pointer.has_left(known.as_ref()));
-        if asked.await.unwrap_or(true) {
-            return;
-        }
-    }
-    std::future::pending().await
-}
-
-/// Until nothing changes any more, and git is done with the work tree, if that counts.
-async fn quiet(events: &Sender<u64>, content: &Path, is_work_tree: bool) {
-    let end = tokio::time::Instant::now() + QUIET_MAX;
-    let mut changes = events.subscribe();
-    while tokio::time::Instant::now() < end {
-        let changed = tokio::time::timeout(QUIET, changes.changed()).await.is_ok();
-        let is_git_done = !is_work_tree || git_lock(content).is_none();
-        if !changed && is_git_done {
-            return;
-        }
-    }
-}
-
-/// Takes out of the plan what would send a file that may still be written. Tells when it may be looked at again.
-fn leave_unsettled(plan: &mut Plan, loaded: &Loaded) -> Option<Timestamp> {
-    let now = SystemTime::now();
-    let starts = |c: &Planned| matches!(c.action, Action::Publish | Action::Replace | Action::Edit);
-    let mut young: BTreeMap<(PostId, AccountName), Duration> = BTreeMap::new();
-    for desired in &loaded.desired {
-        let media = desired.payload.iter().flat_map(|payload| &payload.media);
-        let left = media.filter_map(|medium| unsettled_for(medium, now)).max();
-        if let Some(left) = left {
-            young.insert((desired.post.clone(), desired.account.clone()), left);
-        }
-    }
-    if young.is_empty() {
-        return None;
-    }
-    let mut wait = None;
-    plan.changes.retain(|change| {
-        let left = young.get(&(change.post.clone(), change.account.clone())).filter(|_| starts(change));
-        wait = wait.max(left.copied());
-        left.is_none()
-    });
-    wait.map(|wait| later(Timestamp::now(), wait))
-}
-
-/// How long until the medium counts as whole, if it does not yet.
-fn unsettled_for(medium: &Medium, now: SystemTime) -> Option<Duration> {
-    let Medium::File { stamp, .. } = medium else { return None };
-    let changed = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(stamp.mtime_ns).ok()?);
-    // A file from the future is as old as it will ever be known to be.
-    let age = now.duration_since(changed).ok()?;
-    MEDIA_QUIET.checked_sub(age).filter(|left| !left.is_zero())
 }
