@@ -6,6 +6,7 @@ use std::process::Command;
 use gitcast::rehearsal::{AccountSetup, Action, Fault};
 use serde_json::Value;
 
+use crate::pages::Serving;
 use crate::support::{Project, Server, wait_until};
 use crate::watch::Watching;
 
@@ -288,6 +289,27 @@ fn a_plan_between_commits_tells_what_a_change_comes_to() {
         assert!(run.stderr.contains("is no name of a commit"), "{}", run.stderr);
     }
     assert_eq!((server.rehearsal.requests().len(), server.count()), (asked, 0));
+}
+
+#[test]
+fn pages_show_what_the_branch_holds() {
+    let server = server();
+    let project = project(&server);
+    save(&project, "one");
+    commit(&project, "the first");
+    git(&project, &["checkout", "--quiet", "-b", "work"]);
+    save(&project, "draft");
+    project.write("content/one.yaml", manifest("one").replace("text of", "other text of"));
+    let serving = Serving::start(&project, &["--git-ref", "main", "--resync", "1h"]);
+    wait_until("it is live", || serving.get("/post-one.html").contains("chip live"));
+    let page = serving.get("/post-one.html");
+    assert!(page.contains("The text of one") && !page.contains("other text"), "{page}");
+    assert_eq!(serving.status("/post-draft.html", ""), "404");
+    // What is merged is shown.
+    commit(&project, "the draft");
+    git(&project, &["branch", "--force", "main", "work"]);
+    wait_until("the draft", || serving.get("/post-draft.html").contains("chip live"));
+    assert_eq!(server.count(), 2);
 }
 
 #[test]
