@@ -62,7 +62,7 @@ pub enum Kind {
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct News {
+pub struct Item {
     pub kind: Kind,
     pub cause: Option<Reason>,
     pub account: AccountName,
@@ -139,14 +139,14 @@ impl Present<'_> {
     }
 
     /// What is new beside `happened`, and what is to be remembered of it, in a settled order.
-    pub fn news(&self, before: &[Standing], happened: &[News]) -> (Vec<News>, Vec<Standing>) {
+    pub fn news(&self, before: &[Standing], happened: &[Item]) -> (Vec<Item>, Vec<Standing>) {
         let told: BTreeSet<_> = before.iter().map(Standing::key).collect();
         let (mut news, mut standing) = (Vec::new(), Vec::new());
         for trouble in self.troubles() {
             let now = Standing::of(&trouble);
             if !told.contains(&now.key()) {
                 let Trouble { kind, cause, account, platform, post } = trouble;
-                news.push(News {
+                news.push(Item {
                     kind,
                     cause: Some(cause),
                     account,
@@ -203,8 +203,8 @@ impl Standing {
         }
     }
 
-    fn recovered(&self, at: Timestamp) -> News {
-        News {
+    fn recovered(&self, at: Timestamp) -> Item {
+        Item {
             kind: Kind::Recovered,
             cause: Some(Reason::new(&self.code, "")),
             account: self.account.clone(),
@@ -266,12 +266,12 @@ impl Happened {
     }
 
     /// With what is recorded of the publications now: an address that came later is among it.
-    pub fn news(self, recorded: &[Publication]) -> Vec<News> {
+    pub fn news(self, recorded: &[Publication]) -> Vec<Item> {
         let recorded: BTreeMap<_, _> = recorded.iter().map(|p| ((&p.post, &p.account), p)).collect();
         let news = self.0.into_iter().filter_map(|((post, account, kind), (at, cause))| {
             let publication = recorded.get(&(&post, &account))?;
             let (platform, url) = (publication.platform, publication.remote.url.clone());
-            Some(News { kind, cause, account, platform, post: Some(post), at, url })
+            Some(Item { kind, cause, account, platform, post: Some(post), at, url })
         });
         news.collect()
     }
@@ -288,8 +288,8 @@ pub struct Envelope<'a> {
 }
 
 /// The document: at most 64 KiB, whatever it tells of.
-pub fn document(envelope: &Envelope<'_>, news: &[News]) -> String {
-    let mut groups: BTreeMap<(Kind, Option<&str>), Vec<&News>> = BTreeMap::new();
+pub fn document(envelope: &Envelope<'_>, news: &[Item]) -> String {
+    let mut groups: BTreeMap<(Kind, Option<&str>), Vec<&Item>> = BTreeMap::new();
     for item in news {
         groups.entry((item.kind, item.cause.as_ref().map(|c| &*c.code))).or_default().push(item);
     }
@@ -313,7 +313,7 @@ pub fn document(envelope: &Envelope<'_>, news: &[News]) -> String {
 }
 
 /// `room` is how many posts may still be listed.
-fn group(kind: Kind, code: Option<&str>, items: &[&News], room: &mut usize) -> Value {
+fn group(kind: Kind, code: Option<&str>, items: &[&Item], room: &mut usize) -> Value {
     let accounts: BTreeSet<_> = items.iter().map(|item| &item.account).collect();
     let posts: Vec<_> = items.iter().filter(|item| item.post.is_some()).collect();
     let listed = posts.len().min(*room);
@@ -330,7 +330,7 @@ fn group(kind: Kind, code: Option<&str>, items: &[&News], room: &mut usize) -> V
     })
 }
 
-fn post(item: &News) -> Value {
+fn post(item: &Item) -> Value {
     let url = item.url.as_deref().filter(|url| url.len() <= URL_BYTES_MAX && url::check_page(url).is_ok());
     json!({
         "post": item.post, "account": item.account, "platform": item.platform, "at": item.at, "remote_url": url,

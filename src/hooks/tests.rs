@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::message::{Envelope, Happened, Kind, News, Present, Standing, document};
+use super::message::{Envelope, Happened, Item, Kind, Present, Standing, document};
 use super::{Courier, Hook, Outbox, Signs, command};
 use crate::clock::Clock;
 use crate::domain::event::{Entry, Event};
@@ -46,8 +46,8 @@ fn planned(name: &str, action: Action, reason: &str) -> Planned {
     }
 }
 
-fn news(kind: Kind, name: &str, code: &str) -> News {
-    News {
+fn news(kind: Kind, name: &str, code: &str) -> Item {
+    Item {
         kind,
         cause: Some(Reason::new(code, format!("the message of {code}"))),
         account: account("brand"),
@@ -67,7 +67,7 @@ struct Told {
 }
 
 impl Told {
-    fn pass(&mut self, changes: Vec<Planned>, happened: &[News]) -> Vec<String> {
+    fn pass(&mut self, changes: Vec<Planned>, happened: &[Item]) -> Vec<String> {
         let plan = Plan { changes };
         let logins = BTreeMap::from([(account("brand"), (PlatformId::Tiktok, self.login.clone()))]);
         let present = Present { plan: &plan, is_whole: !self.is_partial, logins: &logins, now: NOW };
@@ -77,7 +77,7 @@ impl Told {
         self.standing = serde_json::from_str(&text).expect("the same");
         assert_eq!(self.standing, standing);
         let word = |kind: Kind| json!(kind).as_str().expect("a word").to_owned();
-        let line = |item: &News| {
+        let line = |item: &Item| {
             let post = item.post.as_ref().map_or("-", PostId::as_str);
             format!("{} {post} {}", word(item.kind), item.cause.as_ref().map_or("-", |c| &*c.code))
         };
@@ -162,7 +162,7 @@ fn entries_are_told_by_what_they_come_to() {
     assert_eq!(happened.kinds().count(), 2, "neither hides the other");
 }
 
-fn told(news: &[News]) -> Value {
+fn told(news: &[Item]) -> Value {
     let envelope = Envelope { id: "msg_1", at: NOW, lineage: "line", is_rehearsal: false };
     let text = document(&envelope, news);
     assert!(text.len() < 64 * 1024, "{} bytes", text.len());
@@ -172,11 +172,11 @@ fn told(news: &[News]) -> Value {
 #[test]
 fn one_cause_is_one_group_and_what_needs_somebody_comes_first() {
     let url = |url: &str| Some(url.to_owned());
-    let published = News { cause: None, url: url("https://example.com/1"), ..news(Kind::Published, "c", "") };
+    let published = Item { cause: None, url: url("https://example.com/1"), ..news(Kind::Published, "c", "") };
     let told = told(&[
         published,
         news(Kind::Failed, "a", "spam"),
-        News { account: account("other"), ..news(Kind::Failed, "b", "spam") },
+        Item { account: account("other"), ..news(Kind::Failed, "b", "spam") },
         news(Kind::Failed, "d", "too-long"),
     ]);
     let groups = told["groups"].as_array().expect("groups");
@@ -208,7 +208,7 @@ fn one_cause_is_one_group_and_what_needs_somebody_comes_first() {
 
 #[test]
 fn what_others_wrote_stays_within_bounds() {
-    let hostile = |n: usize| News {
+    let hostile = |n: usize| Item {
         cause: Some(Reason::new(
             format!("{n:03}{}", "\u{1f4a3}".repeat(10_000)),
             "\u{202e}\u{1b}[31m \"\\\u{1f4a3}".repeat(10_000),
@@ -225,7 +225,7 @@ fn what_others_wrote_stays_within_bounds() {
     assert!(message.chars().count() <= 301 && !message.contains(['\u{202e}', '\u{1b}']), "{message}");
     // The same cause many times.
     let same: Vec<_> =
-        many.iter().map(|item| News { cause: many[0].cause.clone(), ..item.clone() }).collect();
+        many.iter().map(|item| Item { cause: many[0].cause.clone(), ..item.clone() }).collect();
     let group = &told(&same)["groups"][0];
     let count = |field: &str| group[field].as_array().expect("a list").len();
     assert_eq!((count("posts"), &group["more_posts"]), (30, &json!(170)));
@@ -236,7 +236,7 @@ fn what_others_wrote_stays_within_bounds() {
         ("https://exa mple.com", false),
         (&*format!("https://example.com/{}", "a".repeat(600)), false),
     ] {
-        let document = told(&[News { url: Some(url.into()), ..news(Kind::Published, "a", "x") }]);
+        let document = told(&[Item { url: Some(url.into()), ..news(Kind::Published, "a", "x") }]);
         assert_eq!(document["groups"][0]["posts"][0]["remote_url"].is_string(), is_told, "{url}");
     }
 }
