@@ -25,7 +25,7 @@ use super::Server;
 use super::faults::{Action, Fault};
 use super::requests::Outcome;
 use super::settings::Network;
-use super::{bluesky, control, mastodon, random, tiktok};
+use super::{bluesky, control, mastodon, random, tiktok, trends};
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub(crate) type Reply = Response<Body>;
@@ -86,11 +86,11 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply
     if parts.uri.path().starts_with(control::PREFIX) {
         return Ok(control::handle(&server, &parts, body).await);
     }
-    let operation = match network(&parts) {
+    let operation = trends::operation(parts.uri.path()).unwrap_or_else(|| match network(&parts) {
         Network::Bluesky => bluesky::operation(&parts.method, parts.uri.path()),
         Network::Mastodon => mastodon::operation(&parts.method, parts.uri.path()),
         Network::Tiktok => tiktok::operation(&parts.method, parts.uri.path()),
-    };
+    });
     let fired = server.faults.fire(operation);
     let seen = server.requests.begin(operation, &parts, server.now());
     let result = perform(&server, operation, &parts, &mut body, &fired).await;
@@ -148,6 +148,9 @@ async fn perform(
         Some(reply) => {
             drain(body, DRAIN_MAX).await;
             reply
+        }
+        None if trends::operation(parts.uri.path()).is_some() => {
+            trends::handle(server, operation, parts, body).await
         }
         None => match network(parts) {
             Network::Bluesky => bluesky::handle(server, operation, parts, body).await,

@@ -24,6 +24,7 @@ mod requests;
 mod settings;
 mod store;
 pub mod tiktok;
+pub mod trends;
 
 use std::io;
 use std::path::PathBuf;
