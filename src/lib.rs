@@ -22,6 +22,7 @@
 //!   the adapters, so that a misreading on one side shows.
 //! - [`hooks`]: tells others what has happened, from the ledger's outbox, and never in the way of publishing.
 //! - [`pages`]: what people look at in a browser, from words of the domain to HTML. Pure.
+//! - [`trends`]: what is trending, asked of others when a person wants to know. Publishing knows nothing of it.
 //! - [`cli`]: the only part that prints, and the only one that reads the environment (but for [`crash`], which tests use).
 //!
 //! What holds everywhere: a publish request is announced in the ledger before it leaves and is sent once; no answer is
@@ -41,3 +42,4 @@ pub mod platform;
 pub mod reconcile;
 pub mod rehearsal;
 pub mod secret;
+pub mod trends;

@@ -27,6 +27,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // Pure: what it shows is handed to it.
     ("pages", &["domain"]),
     ("hooks", &["domain", "ledger", "platform", "secret", "clock", "crash"]),
+    // Publishing neither needs nor knows it.
+    ("trends", &["domain", "platform", "secret", "clock"]),
     ("reconcile", &["domain", "content", "ledger", "platform", "secret", "clock", "crash"]),
     (
         "cli",
@@ -39,6 +41,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "reconcile",
             "rehearsal",
             "pages",
+            "trends",
             "secret",
             "clock",
         ],
@@ -48,7 +51,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// The only modules that may use these crates.
 const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["ledger"]),
-    ("reqwest", &["platform", "hooks"]),
+    ("reqwest", &["platform", "hooks", "trends"]),
     ("hmac", &["hooks", "platform", "rehearsal"]),
     ("base64", &["hooks"]),
     ("clap", &["cli"]),
