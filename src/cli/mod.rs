@@ -43,6 +43,7 @@ mod site;
 mod status;
 mod supervisor;
 pub mod text;
+mod trends;
 mod ui;
 mod validate;
 mod watch;
@@ -152,6 +153,8 @@ enum Command {
     Show(show::Arguments),
     /// Write pages of the posts as they will look, with a calendar and all problems; offline
     Preview(preview::Arguments),
+    /// Show what is trending on TikTok: asks others, and nothing depends on it
+    Trends(trends::Arguments),
     /// Settle an outcome that nobody could find out
     Resolve(resolve::Resolve),
     /// Try again what the platform refused
@@ -217,6 +220,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Log(arguments) => log::run(&workspace, &arguments),
         Command::Show(arguments) => show::run(&workspace, &arguments),
         Command::Preview(arguments) => preview::run(&workspace, &arguments),
+        Command::Trends(arguments) => trends::run(&workspace, &arguments),
         Command::Resolve(arguments) => resolve::resolve(&workspace, &arguments),
         Command::Retry(arguments) => resolve::retry(&workspace, &arguments),
         Command::Pause(arguments) => pause::pause(&workspace, &arguments),

@@ -32,6 +32,7 @@ mod stop;
 mod support;
 mod surroundings;
 mod tidy;
+mod trends;
 mod validate;
 mod vault;
 mod watch;
