@@ -26,13 +26,17 @@ pub struct Command {
     timeout: Duration,
 }
 
+/// The service manager's, and what pays for lists of trends.
+const WITHHELD: [&str; 5] =
+    ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "TIKTOK_BUSINESS_ACCESS_TOKEN", "ENSEMBLEDATA_TOKEN"];
+
 /// Whether a variable of the environment is ours or an app's key, or speaks to our service manager.
 pub fn is_withheld(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_ascii_uppercase();
     name.starts_with("GITCAST_")
         || name.ends_with("_CLIENT_SECRET")
         || name.ends_with("_CLIENT_KEY")
-        || ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"].contains(&&*name)
+        || WITHHELD.contains(&&*name)
 }
 
 impl Command {
@@ -151,6 +155,8 @@ pub(super) mod tests {
             "gitcast_pages_token",
             "TIKTOK_CLIENT_SECRET",
             "TIKTOK_CLIENT_KEY",
+            "TIKTOK_BUSINESS_ACCESS_TOKEN",
+            "EnsembleData_Token",
             "NOTIFY_SOCKET",
         ] {
             assert!(is_withheld(OsStr::new(name)), "{name}");
