@@ -18,7 +18,7 @@ use super::render::{self, Format};
 use super::settled::Situation;
 use super::ui::{self, Palette};
 use super::workspace::{Book, Workspace};
-use super::{Global, decisions, markdown, text};
+use super::{Global, decisions, markdown, text, trends};
 use crate::domain::diagnostic::Diagnostic;
 use crate::domain::plan::{self, Action, Input, Overrides, Plan, Planned};
 use crate::domain::publication::{Publication, State};
@@ -52,11 +52,13 @@ pub(super) struct Arguments {
     #[arg(long)]
     github: bool,
     /// Plan what --head changes since it left this branch or commit, from commits alone, without ledger, keys or network
-    #[arg(long, value_name = "REF", conflicts_with_all = ["rehearse", "out"])]
+    #[arg(long, value_name = "REF", conflicts_with_all = ["rehearse", "out", "with_trends"])]
     base: Option<String>,
     /// The branch or commit that is compared with --base
     #[arg(long, value_name = "REF", requires = "base", default_value = "HEAD")]
     head: String,
+    #[command(flatten)]
+    trends: trends::known::Wanted,
     #[command(flatten)]
     gates: Gates,
 }
@@ -86,8 +88,9 @@ impl Arguments {
         Book::of(self.rehearse)
     }
 
-    pub(super) fn writes_a_file(&self) -> bool {
-        self.out.is_some() || self.markdown_into.is_some() || self.github
+    /// Whether it is about more than the plan on a terminal.
+    pub(super) fn wants_more(&self) -> bool {
+        self.out.is_some() || self.markdown_into.is_some() || self.github || self.trends.is_asked()
     }
 
     /// The command that makes the same plan, and carries it out.
@@ -209,14 +212,18 @@ fn show(workspace: &Workspace, arguments: &Arguments, step: Option<&Step>) -> Re
             ("digest", plan.digest().to_string()),
         ])?;
     }
+    let trending = arguments.trends.read(workspace)?;
     if workspace.global.json {
-        ui::print_json(&document(&plan, recorded, &loaded, &decided, &notices));
+        let mut document = document(&plan, recorded, &loaded, &decided, &notices);
+        document["trending"] = json!(trending.map(|trending| trending.document(&plan)));
+        ui::print_json(&document);
     } else {
         report_diagnostics(workspace, &loaded)?;
         notices.iter().for_each(|notice| ui::tell(&notice.line(workspace.palette)));
         ui::print(&decisions::describe(&decided, workspace.palette));
         let text = describe(&plan, workspace.palette, &zone(&loaded));
         ui::print(&text);
+        trending.iter().for_each(|trending| ui::print(&trending.report(&plan, workspace.palette)));
         // If something changed meanwhile, nobody knows whether it was read before or after.
         if let Some((situation, cache)) =
             before.filter(|before| situation().as_ref() == Some(before)).zip(cache.as_ref())

@@ -12,8 +12,8 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::plan::{FORMAT_VERSION, Gates};
 use super::site::{View, Wanted, media_name};
-use super::ui;
 use super::workspace::{Book, Workspace};
+use super::{trends, ui};
 use crate::domain::ids::ContentDigest;
 use crate::domain::media::Medium;
 use crate::pages::{ICON, Page, Picture, STYLE, Source};
@@ -36,6 +36,8 @@ pub(super) struct Arguments {
     /// As a rehearsal would have it, with its ledger
     #[arg(long)]
     rehearse: bool,
+    #[command(flatten)]
+    trends: trends::known::Wanted,
 }
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -47,7 +49,10 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         is_live: false,
         tree: None,
     };
-    let view = View::read(workspace, &wanted)?;
+    let mut view = View::read(workspace, &wanted)?;
+    if let Some(trending) = arguments.trends.read(workspace)? {
+        view.tell_trends(trending);
+    }
     let mut out = Out::open(&folder)?;
     for (name, text) in ASSETS {
         out.write(name, text.as_bytes())?;

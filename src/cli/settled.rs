@@ -25,7 +25,7 @@ impl Situation {
     /// `None` where there is no short way: content has changed or was never good, there is no ledger, or more than a
     /// plan for people is asked for.
     pub(super) fn of(workspace: &Workspace, arguments: &Arguments, cache: &Cache) -> Option<Situation> {
-        if workspace.global.json || arguments.writes_a_file() {
+        if workspace.global.json || arguments.wants_more() {
             return None;
         }
         let mut ledger = Ledger::open_read(&workspace.ledger_path(arguments.book())).ok()?;

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::branch::Tree;
 use super::error::Failure;
 use super::plan::{self, Gates};
+use super::trends::known::Trending;
 use super::workspace::{Book, Workspace};
 use super::{decisions, log, render};
 use crate::domain::diagnostic::Diagnostic;
@@ -17,7 +18,7 @@ use crate::domain::media::Medium;
 use crate::domain::pause::{Pause, Scope};
 use crate::domain::payload::Payload;
 use crate::domain::plan::{Desired, Planned, Spent};
-use crate::domain::preview::Preview;
+use crate::domain::preview::{Note, Preview};
 use crate::domain::project;
 use crate::domain::publication::State;
 use crate::ledger::Ledger;
@@ -46,6 +47,7 @@ pub(super) struct View {
     pub loaded: Loaded,
     pub ledger: Option<Ledger>,
     desired: HashMap<(PostId, AccountName), usize>,
+    trending: Option<Trending>,
 }
 
 impl View {
@@ -95,7 +97,13 @@ impl View {
             accounts,
             log,
         };
-        Ok(View { site, loaded, ledger, desired })
+        Ok(View { site, loaded, ledger, desired, trending: None })
+    }
+
+    /// Pages tell from now on which hashtags were trending.
+    pub(super) fn tell_trends(&mut self, trending: Trending) {
+        self.site.notes.push(format!("Trends: {}.", trending.origin()));
+        self.trending = Some(trending);
     }
 
     fn desired(&self, post: &PostId, account: &AccountName) -> Option<&Desired> {
@@ -119,7 +127,7 @@ impl View {
             };
             shown.extend(payload.map(|payload| Shown {
                 account: account.clone(),
-                preview: self.preview(account, &payload),
+                preview: self.preview(&item.change, &payload),
                 media: payload.media.iter().map(|medium| (medium.clone(), source(medium))).collect(),
             }));
         }
@@ -127,11 +135,14 @@ impl View {
         Ok(self.site.render_post(id, &shown, &entries))
     }
 
-    fn preview(&self, account: &AccountName, payload: &Payload) -> Preview {
-        match self.loaded.platforms.get(account) {
-            Some(platform) => platform.preview(payload),
-            None => Preview::plain(payload),
-        }
+    fn preview(&self, change: &Planned, payload: &Payload) -> Preview {
+        let platform = self.loaded.platforms.get(&change.account);
+        let mut preview =
+            platform.map_or_else(|| Preview::plain(payload), |platform| platform.preview(payload));
+        let text = payload.text.as_deref().unwrap_or_default();
+        let trending = self.trending.as_ref().and_then(|trending| trending.of_post(change, text));
+        preview.notes.extend(trending.map(|text| Note { name: "Trending", text }));
+        preview
     }
 
     /// For each post that had a time and was sent: seconds from the one to the other.

@@ -165,6 +165,27 @@ fn plans_keep_to_their_schema() {
 }
 
 #[test]
+fn trends_beside_a_plan_keep_to_the_schema() {
+    let server = Server::start();
+    let mut project = Project::new();
+    project.variable("GITCAST_TRENDS_ENDPOINT", server.url());
+    let schema = project.run(&["schema", "plan"]).expect(0).json();
+    let plan = || project.run(&["plan", "--json", "--with-trends"]).expect(0).json();
+    assert_kept(&plan(), &schema);
+    for industry in [&[][..], &["--industry", "pets"]] {
+        let list = project.run(&[&["trends", "hashtags", "--json"], industry].concat()).expect(0).json();
+        let id = if industry.is_empty() { "one" } else { "two" };
+        project.direct(id);
+        let yaml = fs::read_to_string(project.path(&format!("content/{id}.yaml"))).expect("yaml");
+        let tag = format!("'#{}'", list["trends"][0]["name"].as_str().expect("a name"));
+        project.write(&format!("content/{id}.yaml"), yaml.replace(&format!("The text of {id}"), &tag));
+    }
+    let told = plan();
+    assert_eq!(told["trending"]["posts"].as_array().map(Vec::len), Some(2), "{told}");
+    assert_kept(&told, &schema);
+}
+
+#[test]
 fn a_login_that_ends_keeps_to_the_schema() {
     let project = Project::new();
     project.draft("one");

@@ -251,3 +251,55 @@ fn hostile_names_are_shown_harmlessly() {
         );
     }
 }
+
+#[test]
+fn a_plan_and_pages_tell_what_was_trending_and_are_the_same_plan() {
+    let server = Server::start();
+    let project = project(&server);
+    let plan = |arguments: &[&str]| project.run(&[&["plan"], arguments].concat()).expect(0);
+    let digest = plan(&["--json"]).json()["digest"].clone();
+    let none = plan(&["--with-trends"]);
+    assert!(none.stdout.contains("`gitcast trends hashtags --country US` does"), "{}", none.stdout);
+    assert!(!project.path("state").exists() && server.rehearsal.requests().is_empty());
+
+    let list = project.run(&["trends", "hashtags", "--country", "JP", "--json"]).expect(0).json();
+    let tag = list["trends"][1]["name"].as_str().expect("a name");
+    project.direct("plain");
+    project.write(
+        "content/one.yaml",
+        fs::read_to_string(project.path("content/plain.yaml"))
+            .expect("a manifest")
+            .replace("id: plain", "id: one")
+            .replace("The text of plain", &format!("'Look #{} #unheard'", tag.to_uppercase())),
+    );
+    let sent = server.rehearsal.requests().len();
+    let before = plan(&["--json"]).json();
+    let after = plan(&["--json", "--with-trends", "--country", "JP"]).json();
+    assert_eq!((&before["trending"], &before["digest"]), (&().into(), &after["digest"]));
+    assert!(before["digest"] != digest && before["changes"] == after["changes"]);
+    let told = &after["trending"];
+    assert_eq!((&told["country"], told["posts"].as_array().map(Vec::len)), (&"JP".into(), Some(1)), "{told}");
+    assert_eq!(
+        (&told["posts"][0]["post"], &told["posts"][0]["hashtags"][0]["name"]),
+        (&"one".into(), &tag.into())
+    );
+    let text = plan(&["--with-trends", "--country", "jp"]).stdout;
+    assert!(text.contains(&format!("  one → direct: #{tag} (place 2, 7 days)")), "{text}");
+    assert!(!plan(&["--with-trends"]).stdout.contains("one → direct: #"), "another country's");
+
+    project.run(&["preview", "--out", "pages", "--with-trends", "--country", "JP"]).expect(0);
+    let page = |name: &str| fs::read_to_string(project.path(&format!("pages/{name}"))).expect("a page");
+    assert!(
+        page("post-one.html").contains(&format!("#{tag} (place 2, 7 days)")),
+        "{}",
+        page("post-one.html")
+    );
+    assert!(!page("post-plain.html").contains("place 2"));
+    assert_eq!(server.rehearsal.requests().len(), sent, "nobody is asked");
+    // In a day it is old.
+    project.run(&["plan", "--country", "JP"]).expect(64);
+    project.run(&["plan", "--with-trends", "--base", "HEAD"]).expect(64);
+    let later = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(25)).to_string();
+    let later = plan(&["--with-trends", "--country", "JP", "--now", &later]).stdout;
+    assert!(later.contains("was not asked for within a day") && !later.contains("place 2"), "{later}");
+}

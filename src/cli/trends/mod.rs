@@ -1,5 +1,6 @@
 //! `gitcast trends`: what is trending, as others tell it. Publishing does not depend on it: whatever goes wrong is a warning.
 
+pub(super) mod known;
 mod table;
 
 use std::time::Duration;

@@ -32,6 +32,44 @@ struct Plan {
     /// Logins that end, or have ended.
     logins: Vec<Login>,
     diagnostics: Vec<Diagnostic>,
+    /// Hashtags of TikTok posts that were trending when somebody asked last; with --with-trends only.
+    trending: Option<Trending>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its shape matters")]
+struct Trending {
+    /// Two letters.
+    country: String,
+    /// When the oldest list was asked for; null where none is kept.
+    #[schemars(extend("format" = "date-time"))]
+    asked_at: Option<String>,
+    /// Those with such hashtags, if they may still be sent.
+    posts: Vec<TrendingPost>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its shape matters")]
+struct TrendingPost {
+    #[schemars(extend("pattern" = NAME))]
+    post: String,
+    #[schemars(extend("pattern" = NAME))]
+    account: String,
+    hashtags: Vec<TrendingHashtag>,
+}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its shape matters")]
+struct TrendingHashtag {
+    /// Without its `#`.
+    name: String,
+    /// From 1.
+    rank: u64,
+    period_days: u64,
+    /// Of whose list the rank is; null: of the overall list.
+    industry: Option<String>,
+    #[schemars(extend("enum" = ["creative-center", "business"]))]
+    source: String,
 }
 
 /// One item of the plan.
