@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use gitcast::crash::{Point, VARIABLE};
-use gitcast::rehearsal::AccountSetup;
+use gitcast::rehearsal::{AccountSetup, Action, Fault};
 
-use crate::support::{Hub, Project, Run, Server};
+use crate::support::{Hub, Project, Run, Server, send, wait_until};
 
 const APPLY: [&str; 5] = ["apply", "--auto-approve", "--lock-timeout", "60s", "--max-wait=60s"];
 /// Nothing passes a place more often.
 const PASSES_MAX: u32 = 40;
 const RUNS_MAX: u32 = 6;
+/// What is promised is five seconds; the rest is for a machine that has other things to do.
+const SOON: Duration = Duration::from_millis(6_500);
 /// Most of the time a case waits.
 const WORKERS: usize = 6;
 
@@ -258,6 +261,27 @@ fn a_machine_dies_anywhere_and_another_goes_on() {
 #[expect(clippy::print_stdout, reason = "the size of the matrix is a figure that people ask for")]
 fn report(deaths: &BTreeMap<&str, usize>) {
     println!("machines that died, by the place: {deaths:?}; 0 posts twice, 0 lost");
+}
+
+/// As a CI service cancels a job: a signal, and some seconds later the end.
+#[test]
+fn a_cancelled_machine_leaves_nothing_that_the_next_one_cannot_go_on_with() {
+    let world = World::new(Hub::http(), &["drafts"]);
+    world.machine().draft("one").publish("a post");
+    world.server.rehearsal.faults().add(Fault::next("upload", Action::Delay { ms: 40_000 }));
+    let cancelled = world.machine();
+    let child = cancelled.spawn(&APPLY);
+    wait_until("the upload", || world.server.requests("upload") > 0);
+    let begun = Instant::now();
+    send("-INT", &child);
+    let run = Run::from(child.wait_with_output().expect("it ends")).expect(130);
+    assert!(begun.elapsed() < SOON, "{:?}: {run:?}", begun.elapsed());
+    drop(cancelled);
+    // It let go of the ledger as well.
+    let next = world.machine();
+    assert!(next.run(&["ledger", "lock", "--list"]).expect(0).stdout.contains("nobody"));
+    apply(&next).expect(0);
+    assert_eq!((world.count(), world.server.requests("inbox_init")), (1, 1));
 }
 
 #[test]
