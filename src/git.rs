@@ -125,7 +125,19 @@ impl Git<'_> {
         self.run(command, input)
     }
 
-    fn run(&self, mut command: Command, input: Vec<u8>) -> Result<Vec<u8>, GitError> {
+    /// What git says, and where it fails what it complains about: for commands that tell more than that they failed.
+    pub fn answer_anyway(&self, arguments: &[&str]) -> Result<(Vec<u8>, Option<String>), GitError> {
+        self.attempt(self.command(arguments, &[]), Vec::new())
+    }
+
+    fn run(&self, command: Command, input: Vec<u8>) -> Result<Vec<u8>, GitError> {
+        match self.attempt(command, input)? {
+            (answer, None) => Ok(answer),
+            (_, Some(complaint)) => Err(GitError::Refused(complaint)),
+        }
+    }
+
+    fn attempt(&self, mut command: Command, input: Vec<u8>) -> Result<(Vec<u8>, Option<String>), GitError> {
         let mut child = command.spawn().map_err(GitError::Start)?;
         if let Some(mut to) = child.stdin.take() {
             // Git reads when it likes, and what it says must be read meanwhile. Where git ends early, so does this.
@@ -138,8 +150,8 @@ impl Git<'_> {
         let _ = child.kill();
         let _ = child.wait();
         match ended {
-            Some(true) => answer,
-            Some(false) => Err(GitError::Refused(said(complaint))),
+            Some(true) => Ok((answer?, None)),
+            Some(false) => Ok((answer.unwrap_or_default(), Some(said(complaint)))),
             None => answer.and(Err(GitError::Late)),
         }
     }

@@ -34,9 +34,10 @@ const ANSWER_BYTES_MAX: u64 = 4 << 20;
 const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 /// The largest of the small files.
 const NOTE_BYTES_MAX: u64 = 64 << 10;
-/// How often a push is tried whose failure left the remote as it was.
-const PUSHES_MAX: u32 = 3;
-const PUSH_PAUSE: Duration = Duration::from_millis(300);
+/// How often a push is tried that failed without a word of why, and how long is waited after the first; then three times
+/// as long each time, as a login that cannot be put there may be lost with this machine.
+const PUSHES_MAX: u32 = 5;
+const PUSH_PAUSE: Duration = Duration::from_millis(200);
 /// Below this are our own refs: what each remote was last seen to hold.
 const SEEN: &str = "refs/gitcast/seen";
 const HEAD: &str = "head.json";
@@ -224,7 +225,7 @@ impl Place {
             expected.map(CommitId::as_str).unwrap_or_default()
         );
         let refspec = format!("{commit}:{}", self.reference);
-        let flags = ["push", "--quiet", "--no-verify", "--no-follow-tags", "--no-signed"];
+        let flags = ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed"];
         let arguments: Vec<&str> = flags
             .into_iter()
             .chain(["--recurse-submodules=no", &lease, "--", &self.remote, &refspec])
@@ -236,7 +237,7 @@ impl Place {
     pub(super) fn remove(&self, expected: &CommitId) -> Result<(), Error> {
         let lease = format!("--force-with-lease={}:{expected}", self.reference);
         let refspec = format!(":{}", self.reference);
-        let flags = ["push", "--quiet", "--no-verify", "--no-signed", "--recurse-submodules=no"];
+        let flags = ["push", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no"];
         let arguments: Vec<&str> =
             flags.into_iter().chain([lease.as_str(), "--", &self.remote, &refspec]).collect();
         self.settle(&arguments, None, Some(expected))
@@ -249,18 +250,27 @@ impl Place {
         wanted: Option<&CommitId>,
         expected: Option<&CommitId>,
     ) -> Result<(), Error> {
-        let mut tries = 1;
-        while let Err(error) = self.git(Reach::Remote).answer(arguments, &[]) {
+        let mut pause = PUSH_PAUSE;
+        for tries in 1.. {
+            let why = match self.git(Reach::Remote).answer_anyway(arguments) {
+                Ok((_, None)) => break,
+                Ok((told, Some(complaint))) => {
+                    refusal(&told).map_or(Failed::Somehow(complaint), Failed::Refused)
+                }
+                Err(error) => Failed::Somehow(error.to_string()),
+            };
             // Whether it was refused or its answer was lost: what counts is where the ref points.
-            let found = self.asked()?;
-            match found.as_ref() {
-                found if found == wanted => break,
-                found if found != expected => return Err(Error::Moved { place: self.name() }),
-                _ if tries == PUSHES_MAX => return Err(self.unreachable(&error)),
+            match (self.asked(), why) {
+                (Ok(found), _) if found.as_ref() == wanted => break,
+                (Ok(found), _) if found.as_ref() != expected => {
+                    return Err(Error::Moved { place: self.name() });
+                }
+                (Ok(_), Failed::Refused(why)) => return Err(self.unreachable(&why)),
+                (_, why) if tries == PUSHES_MAX => return Err(self.unreachable(&why)),
                 _ => {}
             }
-            tries += 1;
-            std::thread::sleep(PUSH_PAUSE);
+            std::thread::sleep(pause);
+            pause *= 3;
         }
         // Only a note of ours: without it the next look fetches once more.
         let (git, seen) = (self.git(Reach::Here), self.seen_ref());
@@ -307,6 +317,27 @@ impl Place {
     }
 }
 
+/// Why a push came to nothing.
+enum Failed {
+    /// The server said no, and says it again.
+    Refused(String),
+    Somehow(String),
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Failed::Refused(why) | Failed::Somehow(why)) = self;
+        f.write_str(why)
+    }
+}
+
+/// The reason in what `push --porcelain` tells of a ref: `!<tab>FROM:TO<tab>[remote rejected] (pre-receive hook declined)`.
+fn refusal(told: &[u8]) -> Option<String> {
+    let told = String::from_utf8_lossy(told);
+    let line = told.lines().find_map(|line| line.strip_prefix("!\t"))?;
+    Some(line.split_once('\t').map_or(line, |(_, why)| why).to_owned())
+}
+
 /// Name, object and size of a regular file: `100644 blob HASH    SIZE<tab>NAME`.
 fn listed(entry: &[u8]) -> Option<(&str, &str, u64)> {
     let (about, name) = std::str::from_utf8(entry).ok()?.split_once('\t')?;
@@ -319,6 +350,15 @@ fn listed(entry: &[u8]) -> Option<(&str, &str, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_has_its_reason() {
+        let told =
+            b"To http://host/x.git\n!\ta:refs/x\t[remote rejected] (pre-receive hook declined)\nDone\n";
+        assert_eq!(refusal(told).as_deref(), Some("[remote rejected] (pre-receive hook declined)"));
+        assert_eq!(refusal(b"To x\n \ta:b\t1..2\nDone\n"), None);
+        assert_eq!(refusal(b""), None);
+    }
 
     #[test]
     fn only_regular_files_are_listed() {
