@@ -88,12 +88,13 @@ to:
 YAML
 printf 'id: broken\ntext: "<script>window.owned=1</script>"\nmedia:\n  - file: none.mp4\nto:\n  sky:\n' >content/broken.yaml
 
-"$gitcast" watch --rehearse --listen 127.0.0.1:0 >url 2>watch.log &
+token=0123456789abcdef0123456789abcdef
+GITCAST_PAGES_TOKEN=$token "$gitcast" watch --rehearse --listen 127.0.0.1:0 --allow-actions >url 2>watch.log &
 started="$started $!"
 await '[ -s url ]' "the watch does not start"
 base=$(head -n 1 url)
 await 'curl -fsS "${base}readyz" >/dev/null 2>&1' "the watch is not ready"
-await 'curl -fsS "${base}post-clip.html" | grep -q "chip live"' "the post does not go live"
+await 'curl -fsS -H "Authorization: Bearer $token" "${base}post-clip.html" | grep -q "chip live"' "the post does not go live"
 
 # --- a browser that notes what goes wrong, and what it loads
 chromedriver --port=0 >driver.log 2>&1 &
@@ -160,6 +161,7 @@ walk() {
     done
 }
 
+visit "${base}login?token=$token"
 walk index.html "$base"
 served=$walked
 
@@ -172,6 +174,22 @@ driver POST "$at/element/$link/click" '{}' >click.log
 [ "$(ask "return document.querySelector('h1').textContent")" = Board ] || fail "the link does not lead to the board"
 visit "${base}post-hostile.html"
 [ "$(ask "return document.body.textContent.includes('<svg onload=window.owned=1>') ? 'yes' : 'no'")" = yes ] || fail "the hostile text is not shown"
+
+# A person acts: the button is sent, and the page that comes back shows it.
+visit "${base}post-photos.html"
+press() {
+    button=$(driver POST "$at/element" "{\"using\":\"css selector\",\"value\":\"#on-sky button\"}" | sed -n 's/.*"element-[^"]*":"\([^"]*\)".*/\1/p')
+    [ -n "$button" ] || fail "there is no button"
+    driver POST "$at/element/$button/click" '{}' >click.log
+}
+word="return document.querySelector('#on-sky button').firstChild.textContent"
+[ "$(ask "$word")" = Pause ] || fail "the post cannot be paused"
+press
+await '[ "$(ask "$word")" = Resume ]' "the post is not paused"
+[ "$(ask "return location.pathname + location.hash")" = "/post-photos.html#on-sky" ] || fail "the form does not lead back"
+[ "$(ask "$judge")" = good ] || fail "after a form: $(ask "$judge")"
+press
+await '[ "$(ask "$word")" = Pause ]' "the post is not resumed"
 
 # What is saved shows up by itself, without loading the page anew, and the reader stays where they are.
 visit "${base}board.html"

@@ -1,6 +1,7 @@
 //! `gitcast pause` and `gitcast resume`: stop what would be sent, and let it go again.
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::error::Failure;
@@ -97,8 +98,7 @@ pub(super) fn pause(workspace: &Workspace, arguments: &Pause) -> Result<Exit, Fa
     }
     let book = Book::of(what.rehearse);
     let mut ledger = workspace.write_ledger(book, loaded.project.as_ref(), "pause", false)?;
-    let event = Event::Paused { scope: scope.clone(), why, until };
-    ledger.append(now, &workspace.actor("pause"), &[event])?;
+    record_pause(workspace, &mut ledger, "pause", (scope.clone(), why, until))?;
     let end = until.map_or("until it is resumed".to_owned(), |at| format!("until {}", ui::time(at, &zone)));
     ui::tell(&format!("Paused {end}: {scope}. What may be live already is still found out."));
     print_pauses(workspace, &ledger)?;
@@ -122,11 +122,34 @@ pub(super) fn resume(workspace: &Workspace, arguments: &Resume) -> Result<Exit, 
             false => failure.hint(format!("this is: {}", on.join(", "))),
         });
     }
-    let event = Event::Resumed { scope: scope.clone(), why };
-    ledger.append(now, &workspace.actor("resume"), &[event])?;
+    record_resume(workspace, &mut ledger, "resume", (scope.clone(), why))?;
     ui::tell(&format!("Resumed: {scope}."));
     print_pauses(workspace, &ledger)?;
     Ok(Exit::Converged)
+}
+
+/// Records it as done by `command`.
+pub(super) fn record_pause(
+    workspace: &Workspace,
+    ledger: &mut Ledger,
+    command: &str,
+    (scope, why, until): (Scope, String, Option<Timestamp>),
+) -> Result<(), Failure> {
+    let event = Event::Paused { scope, why, until };
+    ledger.append(workspace.clock.now(), &workspace.actor(command), &[event])?;
+    Ok(())
+}
+
+/// Records it as done by `command`.
+pub(super) fn record_resume(
+    workspace: &Workspace,
+    ledger: &mut Ledger,
+    command: &str,
+    (scope, why): (Scope, String),
+) -> Result<(), Failure> {
+    let event = Event::Resumed { scope, why };
+    ledger.append(workspace.clock.now(), &workspace.actor(command), &[event])?;
+    Ok(())
 }
 
 /// With `--json`, the document of what is paused now.

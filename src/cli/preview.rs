@@ -48,6 +48,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         gates: Gates::default(),
         is_live: false,
         tree: None,
+        form_key: None,
     };
     let mut view = View::read(workspace, &wanted)?;
     if let Some(trending) = arguments.trends.read(workspace)? {

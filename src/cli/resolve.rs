@@ -58,60 +58,68 @@ pub(super) fn resolve(workspace: &Workspace, arguments: &Resolve) -> Result<Exit
         None if arguments.not_published => (Settlement::NotPublished, "it is not published"),
         None => (Settlement::Abandoned, "it is abandoned"),
     };
-    record(
-        workspace,
-        &arguments.which,
-        "resolve",
-        |reason| Change::Settled { settlement, reason },
-        "settled-by-hand",
-        says,
-    )
+    let words = ("settled-by-hand", says);
+    record(workspace, &arguments.which, "resolve", &words, |reason| Change::Settled { settlement, reason })
 }
 
 pub(super) fn retry(workspace: &Workspace, arguments: &Retry) -> Result<Exit, Failure> {
-    record(
-        workspace,
-        &arguments.which,
-        "retry",
-        |reason| Change::Retried { reason },
-        "retried-by-hand",
-        "try again",
-    )
+    record(workspace, &arguments.which, "retry", &RETRIED, |reason| Change::Retried { reason })
 }
+
+/// Records it as done by `command`.
+pub(super) fn record_retry(
+    workspace: &Workspace,
+    ledger: &mut Ledger,
+    command: &str,
+    of: (&PostId, &AccountName),
+    why: &str,
+) -> Result<(), Failure> {
+    append(workspace, ledger, (command, &RETRIED), (of, why), |reason| Change::Retried { reason })
+}
+
+/// How a decision is recorded: its code, and what it says.
+type Words = (&'static str, &'static str);
+
+const RETRIED: Words = ("retried-by-hand", "try again");
 
 fn record(
     workspace: &Workspace,
     which: &Which,
     command: &str,
+    words: &Words,
     change: impl FnOnce(Reason) -> Change,
-    code: &str,
-    says: &str,
 ) -> Result<Exit, Failure> {
     workspace.refuse_now()?;
     let book = Book::of(which.rehearse);
     let project = workspace.project().project;
     let mut ledger = workspace.existing_ledger(book, project.as_ref(), command)?;
-    let Some(publication) = ledger.publication(&which.id, &which.account)? else {
-        return Err(Failure::error(format!("nothing is recorded of {} on {}", which.id, which.account)));
+    append(workspace, &mut ledger, (command, words), ((&which.id, &which.account), &which.why), change)?;
+    ui::tell(&format!("Recorded: {} on {}: {}.", which.id, which.account, words.1));
+    print_publication(workspace, &ledger, &which.id, &which.account)?;
+    Ok(Exit::Converged)
+}
+
+fn append(
+    workspace: &Workspace,
+    ledger: &mut Ledger,
+    (command, (code, says)): (&str, &Words),
+    ((post, account), why): ((&PostId, &AccountName), &str),
+    change: impl FnOnce(Reason) -> Change,
+) -> Result<(), Failure> {
+    let Some(publication) = ledger.publication(post, account)? else {
+        return Err(Failure::error(format!("nothing is recorded of {post} on {account}")));
     };
     let actor = workspace.actor(command);
-    let why = because(&which.why);
-    let change = change(Reason::new(code, format!("{actor}: {says}{why}")));
-    let event = Event::Publication { post: which.id.clone(), account: which.account.clone(), change };
+    let change = change(Reason::new(*code, format!("{actor}: {says}{}", because(why))));
+    let event = Event::Publication { post: post.clone(), account: account.clone(), change };
     match ledger.append(workspace.clock.now(), &actor, &[event]) {
-        Ok(_) => {
-            ui::tell(&format!("Recorded: {} on {}: {says}.", which.id, which.account));
-            print_publication(workspace, &ledger, &which.id, &which.account)?;
-        }
-        Err(crate::ledger::Error::Illegal(_)) => {
-            return Err(Failure::error(format!(
-                "{} on {} is {}: there is nothing to {command}",
-                which.id, which.account, publication.state
-            )));
-        }
-        Err(error) => return Err(error.into()),
+        Ok(_) => Ok(()),
+        Err(crate::ledger::Error::Illegal(_)) => Err(Failure::error(format!(
+            "{post} on {account} is {}: there is nothing to {command}",
+            publication.state
+        ))),
+        Err(error) => Err(error.into()),
     }
-    Ok(Exit::Converged)
 }
 
 /// With `--json`, the document of what a person has decided about.

@@ -39,6 +39,8 @@ pub(super) struct Wanted {
     pub is_live: bool,
     /// Where content is read, if not in the work tree.
     pub tree: Option<Tree>,
+    /// What forms carry, where people may act.
+    pub form_key: Option<String>,
 }
 
 /// A site, and what the pages of posts are made from.
@@ -91,6 +93,13 @@ impl View {
             zone: plan::zone(&loaded),
             name: name(workspace),
             is_live: wanted.is_live,
+            form_key: wanted.form_key.clone(),
+            paused: decided
+                .pauses
+                .iter()
+                .filter(|pause| pause.is_on(now))
+                .map(|pause| pause.scope.clone())
+                .collect(),
             notes: notes(book, ledger.as_ref()),
             items,
             findings: findings(workspace, &loaded.diagnostics),

@@ -1,5 +1,6 @@
 //! The pure core: words, rules and decisions. Synchronous; knows no clock, no file, no network, no database.
 
+pub mod act;
 pub mod capability;
 pub mod commit;
 pub mod comparison;

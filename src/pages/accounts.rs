@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::text::{time, visible};
-use super::{Account, Lane, Login, Site};
+use super::{Account, Lane, Login, Site, actions};
 use crate::domain::project::Mode;
 
 pub(super) fn accounts(site: &Site) -> Markup {
@@ -41,6 +41,7 @@ fn one(site: &Site, account: &Account) -> Markup {
             }
             @if let Some(day) = account.read_on { div { dt { "Facts read on" } dd { time datetime=(day) { (day) } } } }
         }
+        (actions::of(site, account))
         @if !lanes.is_empty() {
             ul.counts { @for (lane, n) in lanes { li { span.mark.(lane.class()) {} " " (n) " " (lane.title().to_lowercase()) } } }
         }

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::text::{plain, time, visible};
-use super::{ICON, Page, SCRIPT, STYLE, Site};
+use super::{ICON, Page, SCRIPT, STYLE, Site, actions};
 
 /// For pages that are files: no script runs in them, whatever they hold.
 const POLICY: &str = "script-src 'none'; connect-src 'none'; frame-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'";
@@ -35,6 +35,7 @@ pub(super) fn document(site: &Site, page: &Page, main: Markup) -> Markup {
                 }
                 footer {
                     p { "As of " (time(site.now, site)) }
+                    (actions::reconcile(site))
                     @if site.is_live { p id="live" role="status" {} }
                 }
             }

@@ -14,12 +14,14 @@ use crate::domain::diagnostic::Diagnostic;
 use crate::domain::event::Entry;
 use crate::domain::ids::{AccountName, PlatformId, PostId};
 use crate::domain::media::Medium;
+use crate::domain::pause::Scope;
 use crate::domain::plan::{Action, Planned};
 use crate::domain::preview::Preview;
 use crate::domain::project::Mode;
 use crate::domain::publication::{Publication, State};
 
 mod accounts;
+mod actions;
 mod board;
 mod calendar;
 mod layout;
@@ -32,6 +34,7 @@ mod problems;
 mod tests;
 mod text;
 
+pub use actions::ACT;
 pub use layout::notice;
 pub use media::{Picture, Source};
 
@@ -54,6 +57,10 @@ pub struct Site {
     pub name: String,
     /// Whether the pages are served, and change by themselves.
     pub is_live: bool,
+    /// What forms carry, where people may act.
+    pub form_key: Option<String>,
+    /// What is paused now.
+    pub paused: Vec<Scope>,
     /// What should be known about all of it, such as that there is no ledger.
     pub notes: Vec<String>,
     /// Sorted by post and account.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::calendar::chip;
 use super::preview::preview;
 use super::text::{link, short, time, visible};
-use super::{Item, Shown, Site, log, problems};
+use super::{Item, Shown, Site, actions, log, problems};
 use crate::domain::event::Entry;
 use crate::domain::history::{Attempt, History, histories};
 use crate::domain::ids::PostId;
@@ -70,6 +70,7 @@ fn facts(site: &Site, item: &Item) -> Markup {
             (fact("Content", html! { code title=(change.digest) { (change.digest.short()) } ", revision " (change.revision) }))
             @if let Some(attempts) = recorded.map(|p| p.attempts).filter(|n| *n > 0) { (fact("Attempts", html! { (attempts) })) }
         }
+        (actions::of_item(site, item))
         @if change.action == Action::Hold || recorded.is_some_and(|p| p.state == State::Held) { (ways_out(change)) }
     }
 }

@@ -105,6 +105,8 @@ fn site(mut items: Vec<Item>, text: &str) -> Site {
         zone: TimeZone::UTC,
         name: text.to_owned(),
         is_live: true,
+        form_key: None,
+        paused: Vec::new(),
         notes: vec![text.to_owned()],
         items,
         findings: vec![Finding { diagnostic, excerpt: text.to_owned() }],

@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
+use gitcast::rehearsal::{Action, Fault};
+
 use crate::support::{Project, Server, send, wait_until};
 
 const ACCOUNTS: &str = "version: 1\ntimezone: Europe/Berlin\naccounts:\n  sky:\n    platform: bluesky\n    handle: brand.example\n  drafts:\n    platform: tiktok\nmedia_base_url: https://media.example.com/\n";
@@ -266,6 +268,90 @@ fn the_server_takes_only_what_is_meant_for_it() {
         "{piece}"
     );
     assert!(piece.contains("no-store"), "{piece}");
+}
+
+/// A form, as a browser sends it.
+fn send_form(serving: &Serving, headers: &str, form: &str) -> String {
+    let (host, length) = (&serving.address, form.len());
+    serving.ask(&format!(
+        "POST /act HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n{form}"
+    ))
+}
+
+#[test]
+fn people_act_from_the_pages_where_they_may() {
+    let server = Server::start_with(vec![gitcast::rehearsal::AccountSetup::bluesky("sky", "brand.example")]);
+    let yaml = ACCOUNTS.replace("  drafts", &format!("    endpoint: {}\n  drafts", server.url()));
+    let mut project = Project::with(&yaml);
+    server.log_in(&project, "sky").expect(0);
+    let manifest = |id: &str| format!("id: {id}\ntext: The text of {id}\nto:\n  sky:\n");
+    server.rehearsal.faults().add(Fault::next(
+        "putRecord",
+        Action::Status { code: 400, body: Some(r#"{"error":"InvalidRequest","message":"no"}"#.into()) },
+    ));
+    project.write("content/one.yaml", manifest("one"));
+    let refused = project.run(&["watch", "--listen", "127.0.0.1:0", "--allow-actions"]).expect(64);
+    assert!(refused.stderr.contains("GITCAST_PAGES_TOKEN"), "{}", refused.stderr);
+    project.variable("GITCAST_PAGES_TOKEN", TOKEN);
+    let serving = Serving::start(&project, &["--allow-actions", "--resync", "1h"]);
+    let token = format!("Authorization: Bearer {TOKEN}\r\n");
+    let page = |path: &str| serving.get_with(path, &token);
+    wait_until("the refusal", || page("/post-one.html").contains("value=\"retry\""));
+    assert!(page("/").contains("form-action 'self'"));
+    let shown = page("/post-one.html");
+    let key = shown.split("name=\"key\" value=\"").nth(1).expect("a form").split('"').next().expect("a key");
+    let form = |rest: &str| format!("key={key}&{rest}");
+    let status = |reply: &str| reply.chars().skip(9).take(3).collect::<String>();
+
+    // Nobody else does anything, and nothing but what the page offers.
+    let retry = form("do=retry&post=one&account=sky");
+    let evil = format!("{token}Origin: http://evil.example\r\n");
+    let cross = format!("{token}Sec-Fetch-Site: cross-site\r\n");
+    let other = format!("key={}&do=retry&post=one&account=sky", "0".repeat(64));
+    let long = form(&format!("do=retry&post={}&account=sky", "a".repeat(9_000)));
+    let before = project.run(&["log", "--json"]).stdout;
+    for (headers, sent, expected) in [
+        ("", &retry, "401"),
+        (&evil, &retry, "403"),
+        (&cross, &retry, "403"),
+        (&token, &other, "403"),
+        (&token, &long, "403"),
+        (&token, &form("do=publish&post=one&account=sky"), "403"),
+        (&token, &form("do=resume&post=one&account=sky"), "409"),
+        (&token, &form("do=retry&post=nobody&account=sky"), "409"),
+        (&token, &form("do=pause&post=one"), "409"),
+    ] {
+        let reply = send_form(&serving, headers, sent);
+        assert_eq!(status(&reply), expected, "{sent}: {reply}");
+    }
+    assert_eq!(serving.status("/act", &token), "404");
+    assert_eq!(project.run(&["log", "--json"]).stdout, before);
+    assert_eq!(server.count(), 0);
+
+    // What the page offers is done at once, and recorded with who did it.
+    let reply =
+        send_form(&serving, &format!("{token}Origin: null\r\nSec-Fetch-Site: same-origin\r\n"), &retry);
+    assert!(status(&reply) == "303" && reply.contains("location: post-one.html#on-sky"), "{reply}");
+    wait_until("the second try", || server.count() == 1);
+    assert!(project.run(&["log", "one"]).expect(0).stdout.contains("pages"));
+    // Out of date: it is live by now.
+    assert_eq!(status(&send_form(&serving, &token, &retry)), "409");
+
+    assert_eq!(status(&send_form(&serving, &token, &form("do=pause&account=sky"))), "303");
+    wait_until("the pause", || page("/accounts.html").contains("value=\"resume\""));
+    project.write("content/two.yaml", manifest("two"));
+    wait_until("it waits", || page("/post-two.html").contains("paused"));
+    assert_eq!(server.count(), 1);
+    assert_eq!(status(&send_form(&serving, &token, &form("do=resume&account=sky"))), "303");
+    wait_until("it goes out", || server.count() == 2);
+    assert_eq!(status(&send_form(&serving, &token, &form("do=reconcile"))), "303");
+    drop(serving);
+
+    // Without the flag there is no form, and nothing takes one.
+    let serving = Serving::start(&project, &[]);
+    let page = serving.get_with("/", &token);
+    assert!(!page.contains("<form") && page.contains("form-action 'none'"), "{page}");
+    assert_eq!(status(&send_form(&serving, &token, &retry)), "405");
 }
 
 #[test]

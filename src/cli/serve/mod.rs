@@ -1,8 +1,9 @@
-//! The pages over HTTP, beside a watch: to be looked at and nothing else. It reads the ledger without its lock.
+//! The pages over HTTP, beside a watch: to be looked at, and nothing else unless people may act. It reads the ledger
+//! without its lock.
 //!
 //! # Guarantees
 //!
-//! Only GET and HEAD, but for webhooks where they are asked for. What is asked for names a page or a medium of the project, never a path. Nothing is loaded from
+//! Only GET and HEAD, but for webhooks and forms where they are asked for. What is asked for names a page or a medium of the project, never a path. Nothing is loaded from
 //! elsewhere, no script but one file of ours runs, and no other site can frame or read the pages. Connections, the size
 //! and time of a request's head, and how often pages are built have bounds.
 
@@ -32,16 +33,18 @@ use super::plan::FORMAT_VERSION;
 use super::site::Wanted;
 use super::ui;
 use super::workspace::Workspace;
-use crate::pages::{ICON, Page, SCRIPT, STYLE, VERSION, notice};
+use crate::pages::{ACT, ICON, Page, SCRIPT, STYLE, VERSION, notice};
 use crate::rehearsal::files::{self, Reply};
 use crate::secret::Secret;
 
+mod actions;
 mod builder;
 mod guard;
 mod metrics;
 mod pulse;
 mod webhooks;
 
+pub(super) use actions::Actions;
 use builder::{Builder, Built, REST_AFTER};
 use guard::{Guard, TOKEN_VARIABLE};
 use metrics::Tally;
@@ -61,6 +64,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Where people may act: forms are sent here, and nowhere else.
+const POLICY: (&str, &str) = (
+    "content-security-policy",
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
 
 /// Everything comes from here, and nothing else may load, run, frame or be sent.
 const HEADERS: [(&str, &str); 6] = [
@@ -91,6 +101,7 @@ impl Drop for Serving {
 struct Server {
     guard: Guard,
     webhooks: Option<Arc<Webhooks>>,
+    actions: Option<Arc<Actions>>,
     builder: Mutex<Builder>,
     pulse: Arc<Pulse>,
 }
@@ -105,7 +116,7 @@ pub(super) async fn start(
     workspace: &Workspace,
     wanted: Wanted,
     (address, token, resync): (SocketAddr, Option<Secret>, Duration),
-    webhooks: Option<Arc<Webhooks>>,
+    (webhooks, actions): (Option<Arc<Webhooks>>, Option<Arc<Actions>>),
     events: Vec<Receiver<u64>>,
 ) -> Result<Serving, Failure> {
     let guard = Guard::new(address, token)?;
@@ -127,7 +138,7 @@ pub(super) async fn start(
     }
     let pulse = Arc::new(Pulse::new(resync));
     let builder = Mutex::new(Builder::new(Workspace::new(&workspace.global)?, wanted, events));
-    let server = Arc::new(Server { guard, webhooks, builder, pulse: Arc::clone(&pulse) });
+    let server = Arc::new(Server { guard, webhooks, actions, builder, pulse: Arc::clone(&pulse) });
     Ok(Serving { task: tokio::spawn(accept(listener, server)), pulse })
 }
 
@@ -173,28 +184,35 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply
     let heard = server.webhooks.clone().zip(Webhooks::platform_at(request.uri().path()));
     let mut reply = match heard {
         Some((webhooks, platform)) => webhooks.answer(platform, request).await,
-        None => respond(server, &request).await,
+        None => respond(Arc::clone(&server), request).await,
     };
     for (name, value) in HEADERS {
         reply.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    if server.actions.is_some() {
+        reply.headers_mut().insert(POLICY.0, HeaderValue::from_static(POLICY.1));
+    }
     Ok(reply)
 }
 
-async fn respond(server: Arc<Server>, request: &Request<Incoming>) -> Reply {
+async fn respond(server: Arc<Server>, request: Request<Incoming>) -> Reply {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !server.guard.knows(host) {
         let sentence =
             "The pages are not here under this name. Use the address that gitcast was told to listen on.";
         return page(StatusCode::MISDIRECTED_REQUEST, notice("Not here", sentence, None));
     }
+    let path = request.uri().path().trim_start_matches('/').to_owned();
+    if let Some(actions) = server.actions.clone().filter(|_| *request.method() == Method::POST && path == ACT)
+    {
+        return actions.answer(&server.guard, request).await;
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, TEXT, "these pages are to be looked at only\n");
         reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return reply;
     }
-    let path = request.uri().path().trim_start_matches('/');
-    match path {
+    match path.as_str() {
         "healthz" => plain(StatusCode::OK, TEXT, "ok\n"),
         "readyz" => server.readiness().await,
         "login" => server.login(request.uri().query().unwrap_or_default()),

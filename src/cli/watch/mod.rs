@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use super::pass::Pass;
 use super::plan::{self, Gates};
 use super::rehearsal::Rehearsing;
 use super::runtime;
-use super::serve::{self, Serving};
+use super::serve::{self, Actions, Serving};
 use super::site::Wanted;
 use super::supervisor::Supervisor;
 use super::ui::Reporter;
@@ -74,6 +75,9 @@ pub(super) struct Arguments {
     /// Take TikTok's own webhooks, at POST /webhooks/tiktok where --listen listens, and look at its posts at once
     #[arg(long, requires = "listen")]
     webhooks: bool,
+    /// Let whoever has the token act from the pages: go on at once, pause, resume, retry
+    #[arg(long, requires = "listen")]
+    allow_actions: bool,
     /// Take content from the commit that this branch or tag points at, such as main or origin/main, whatever is checked out
     #[arg(long, value_name = "REF")]
     git_ref: Option<String>,
@@ -196,11 +200,13 @@ impl<'a> Watching<'a> {
     /// Serves pages, if they are asked for.
     async fn serve(&mut self) -> Result<(), Failure> {
         let Some(address) = self.arguments.listen else { return Ok(()) };
+        let actions = self.actions()?.map(Arc::new);
         let wanted = Wanted {
             book: Book::of(self.arguments.rehearse),
             stand_in: self.rehearsing.map(Rehearsing::stand_in),
             gates: self.arguments.gates.clone(),
             is_live: true,
+            form_key: actions.as_ref().map(|actions| actions.key().to_owned()),
             tree: self.branch.as_ref().map(|branch| branch.tree.clone()),
         };
         let events = vec![self.content.0.subscribe(), self.state.0.subscribe()];
@@ -209,8 +215,27 @@ impl<'a> Watching<'a> {
         }
         let webhooks = self.news.as_ref().map(News::webhooks);
         let how = (address, serve::token(), self.arguments.resync);
-        self.serving = Some(serve::start(self.workspace, wanted, how, webhooks, events).await?);
+        self.serving = Some(serve::start(self.workspace, wanted, how, (webhooks, actions), events).await?);
         Ok(())
+    }
+
+    /// What people have done from the pages, if they may.
+    fn actions(&self) -> Result<Option<Actions>, Failure> {
+        if !self.arguments.allow_actions {
+            return Ok(None);
+        }
+        if serve::token().is_none() {
+            return Err(Failure::usage(
+                "--allow-actions lets whoever has the token act, and there is no GITCAST_PAGES_TOKEN",
+            )
+            .hint("for example: GITCAST_PAGES_TOKEN=$(openssl rand -hex 24)"));
+        }
+        let mut workspace = Workspace::new(&self.workspace.global)?;
+        adapt(&mut workspace);
+        if let Some(branch) = &self.branch {
+            workspace.read_from(branch.tree.clone());
+        }
+        Ok(Some(Actions::new(workspace, Book::of(self.arguments.rehearse), self.content.0.clone())?))
     }
 
     async fn until_stopped(&mut self) -> Result<Exit, Failure> {
