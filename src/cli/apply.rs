@@ -36,6 +36,8 @@ use crate::reconcile::execute::{Notice, Summary, Until, execute};
 /// A plan file is not larger than this.
 const PLAN_BYTES_MAX: u64 = 256 << 20;
 
+const LOOK_AGAIN: &str = "look at `gitcast plan` again, and apply what it shows now";
+
 /// How often it is planned where other runs write to a shared ledger.
 const PLANS_MAX: u32 = 3;
 
@@ -47,10 +49,10 @@ pub(super) struct Arguments {
     /// Do not ask
     #[arg(long)]
     auto_approve: bool,
-    /// Do what this file plans, or nothing if the plan would be another one now
+    /// Do what this file plans and nothing that has come since, or nothing if one of its changes is another one now
     #[arg(long, value_name = "FILE", conflicts_with = "expect")]
     plan: Option<PathBuf>,
-    /// Do the plan with this digest, or nothing
+    /// Do the plan with this digest, or nothing if anything else would be done now
     #[arg(long, value_name = "sha256:…")]
     expect: Option<ContentDigest>,
     /// How long to wait for the platforms to finish
@@ -120,7 +122,15 @@ async fn reconcile(
     let hooks = Hooks::start(workspace, hooks, (book, "apply"));
     hooks.begin(workspace, &mut ledger);
     let mut stop = stop.begin_work();
-    let pass = Pass::plan(workspace, &mut loaded, (ledger, book), ("apply", &arguments.gates), rehearsing)?;
+    let mut pass =
+        Pass::plan(workspace, &mut loaded, (ledger, book), ("apply", &arguments.gates), rehearsing)?;
+    if let Some(path) = &arguments.plan {
+        pass.plan.narrow(&read_plan(&workspace.root.join(path))?).map_err(|stale| {
+            Failure::new(Exit::StalePlan, "the plan is stale; nothing was done")
+                .cause(&stale)
+                .hint(LOOK_AGAIN)
+        })?;
+    }
     let (plan, decided, now) = (&pass.plan, &pass.decided, pass.now);
     if !decided.diagnostics.is_empty() {
         plan::report(workspace, &decided.diagnostics)?;
@@ -140,7 +150,7 @@ async fn reconcile(
     }
     // Before anybody is asked: by the time of the answer something else may be committed.
     let commits = tokio::task::block_in_place(|| pass.commits(workspace));
-    if let Some(exit) = approve(workspace, arguments, plan, &mut stop).await? {
+    if let Some(exit) = approve(arguments, plan, &mut stop).await? {
         if workspace.global.json {
             let (recorded, summary) = (pass.ledger.publications()?, Summary::default());
             print_document(plan, &recorded, &loaded, &summary, exit, Some((decided, now)));
@@ -183,23 +193,21 @@ async fn reconcile(
 
 /// Whether to go on. `None`: yes.
 async fn approve(
-    workspace: &Workspace,
     arguments: &Arguments,
     plan: &Plan,
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Option<Exit>, Failure> {
     let digest = plan.digest();
-    let expected = match (&arguments.plan, arguments.expect) {
-        (Some(path), _) => Some(read_plan(&workspace.root.join(path))?),
-        (None, expected) => expected,
-    };
-    if let Some(expected) = expected {
+    if arguments.plan.is_some() {
+        return Ok(None);
+    }
+    if let Some(expected) = arguments.expect {
         if expected != digest {
             return Err(Failure::new(
                 Exit::StalePlan,
                 format!("the plan is {digest} now, not {expected}; nothing was done"),
             )
-            .hint("look at `gitcast plan` again, and apply what it shows now"));
+            .hint(LOOK_AGAIN));
         }
         return Ok(None);
     }
@@ -223,7 +231,8 @@ async fn approve(
     Ok(Some(Exit::Error))
 }
 
-fn read_plan(path: &PathBuf) -> Result<ContentDigest, Failure> {
+/// What somebody has looked at.
+fn read_plan(path: &PathBuf) -> Result<Plan, Failure> {
     let unreadable =
         |error: &dyn std::error::Error| Failure::error(format!("{} is no plan", path.display())).cause(error);
     if std::fs::metadata(path)?.len() > PLAN_BYTES_MAX {
@@ -236,7 +245,12 @@ fn read_plan(path: &PathBuf) -> Result<ContentDigest, Failure> {
             format!("{} was written by another version of gitcast", path.display()),
         ));
     }
-    file.digest.parse().map_err(|error| unreadable(&error))
+    let plan = Plan { changes: file.changes };
+    if plan.digest().to_string() != file.digest {
+        let message = format!("{} has been changed since it was written", path.display());
+        return Err(Failure::error(message).hint(LOOK_AGAIN));
+    }
+    Ok(plan)
 }
 
 /// What the ledger says at the end, for people or scripts, and the exit code that it comes to.

@@ -18,6 +18,7 @@ use super::publication::{Amendment, Publication, State};
 use super::quiet::QuietHours;
 
 mod live;
+mod reviewed;
 mod slots;
 mod timing;
 

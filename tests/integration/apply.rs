@@ -122,8 +122,16 @@ fn nobody_there_to_approve_means_that_nothing_is_sent() {
     let digest = project.run(&["plan", "--json", "--out", "plan.json"]).expect(0).json()["digest"].clone();
     project.draft("two");
     project.run(&["apply", "--expect", digest.as_str().expect("digest")]).expect(10);
-    project.run(&["apply", "--plan", "plan.json"]).expect(10);
     assert_eq!(server.count(), 0);
+    // A plan file stands for each of its changes: what came since makes it no worse, and is not done.
+    project.run(&["apply", "--plan", "plan.json"]).expect(0);
+    assert_eq!(server.count(), 1);
+    let stale = project.run(&["apply", "--plan", "plan.json"]).expect(10);
+    assert!(stale.stderr.contains("one on drafts: the plan says publish"), "{}", stale.stderr);
+    let text = fs::read_to_string(project.path("plan.json")).expect("a plan");
+    project.write("forged.json", text.replace("\"one\"", "\"two\""));
+    let forged = project.run(&["apply", "--plan", "forged.json"]).expect(1);
+    assert!(forged.stderr.contains("has been changed"), "{}", forged.stderr);
     let digest = project.run(&["plan", "--json"]).expect(0).json()["digest"].clone();
     project.run(&["apply", "--expect", digest.as_str().expect("digest")]).expect(0);
     assert_eq!(server.count(), 2);

@@ -685,3 +685,28 @@ fn durations_are_told_in_their_two_largest_units() {
         assert_eq!(rounded(SignedDuration::from_secs(seconds)), told);
     }
 }
+
+#[test]
+fn a_reviewed_change_stands_for_itself() {
+    let of = |desired: &[Desired], recorded: &[Publication]| {
+        let (desired, recorded) = (desired.to_vec(), recorded.to_vec());
+        World { desired, recorded, ..World::default() }.plan()
+    };
+    let reviewed = of(&[desired("one", "a"), desired("two", "b")], &[]);
+    // What came since is not done, and hinders nothing.
+    let mut now = of(&[desired("one", "a"), desired("two", "b"), desired("three", "c")], &[]);
+    now.narrow(&reviewed).expect("both are as they were");
+    assert_eq!(now.acting().map(|c| c.post.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(now.digest(), reviewed.digest());
+    for (mut now, why) in [
+        (of(&[desired("one", "a")], &[]), "two on acme: the plan says publish, and now it is not there"),
+        (of(&[desired("one", "a"), desired("two", "c")], &[]), "now it is of other content"),
+        (
+            of(&[desired("one", "a"), desired("two", "b")], &[recorded("two", "b", State::Published)]),
+            "now it is unchanged (published)",
+        ),
+    ] {
+        let stale = now.narrow(&reviewed).expect_err(why);
+        assert!(stale.to_string().contains(why), "{stale}");
+    }
+}
