@@ -164,6 +164,20 @@ fn a_login_survives_ten_machines() {
     assert!(secrets.iter().all(|secret| !all.contains(secret)), "a login can be read");
 }
 
+/// As CI services clone: the last commit alone, and what it takes to check it out.
+#[test]
+fn a_clone_that_holds_little_will_do() {
+    let world = World::new(Hub::http(), &["drafts"]);
+    for n in 1..=2 {
+        world.machine().draft(&format!("p{n}")).publish("a post");
+        let machine = world.hub.clone_as(&world.keys, &["--depth=1", "--filter=blob:none"]);
+        apply(&machine).expect(0);
+        assert_eq!(world.count(), n);
+        machine.run(&["ledger", "verify"]).expect(0);
+        assert_eq!(machine.git(&["rev-list", "--count", "HEAD"]), "1", "the clone is as it was");
+    }
+}
+
 #[test]
 fn an_answer_to_a_push_may_be_lost() {
     let world = World::new(Hub::http(), &["drafts"]);

@@ -11,13 +11,18 @@ const KEY: &str = "5a";
 impl Hub {
     /// A machine with a fresh clone and no state, that has this project's keys.
     pub(crate) fn clone(&self, keys: &BTreeMap<String, String>) -> Project {
+        self.clone_as(keys, &[])
+    }
+
+    /// The same, as these options of `git clone` make it.
+    pub(crate) fn clone_as(&self, keys: &BTreeMap<String, String>, options: &[&str]) -> Project {
         let mut project = Project::empty();
         project.variable("PATH", &std::env::var("PATH").expect("a path"));
         project.variable("GITCAST_KEY", &KEY.repeat(32));
         for (name, value) in keys {
             project.variable(name, value);
         }
-        project.git(&["clone", "-q", &self.url(), "."]);
+        project.git(&[&["clone", "-q"][..], options, &[&self.url(), "."]].concat());
         project.git(&["config", "user.name", "Ann"]);
         project.git(&["config", "user.email", "ann@example.com"]);
         project

@@ -41,6 +41,7 @@ impl Hub {
         let hub = Hub { dir, url: None, lose: Arc::default(), runtime: None };
         git(&hub.path(), &["init", "-q", "--bare", "-b", "main", "hub.git"]);
         git(&hub.path().join("hub.git"), &["config", "http.receivepack", "true"]);
+        git(&hub.path().join("hub.git"), &["config", "uploadpack.allowFilter", "true"]);
         hub
     }
 
