@@ -118,14 +118,14 @@ while [ $(($(date +%s) - begun)) -lt "$seconds" ]; do
     fi
 done
 
-# What is in doubt takes its time: grace periods, and longer and longer pauses between looks. Nothing new begins, as the
-# limits of platforms would make it take hours.
+# What is in doubt takes its time: grace periods, longer and longer pauses between looks, and limits that looks use up.
+# Nothing new begins, as the limits of platforms would make it take hours.
 curl -sf -o /dev/null -X DELETE "$url/rehearsal/faults"
 for platform in bluesky mastodon tiktok; do
     "$gitcast" --lock-timeout 120s pause --platform $platform --why "enough" >>out 2>>err
 done
 count() { grep -cE "\"state\": ?\"($1)\"" recorded || true; }
-end=$(($(date +%s) + 900))
+end=$(($(date +%s) + 2700))
 in_doubt() { "$gitcast" status --json >recorded 2>>err && count 'publishing|accepted|unresolved|partial'; }
 until [ "$(in_doubt)" = 0 ]; do
     [ "$(date +%s)" -lt $end ] || fail "$(in_doubt) posts are still in doubt"

@@ -2,7 +2,7 @@
 
 use super::ids::{AccountName, PostId};
 use super::pause::Scope;
-use super::publication::{Publication, State};
+use super::publication::{ALREADY_THERE, Publication, State};
 
 /// Each is a command as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn of_publication(
 ) -> Vec<Act> {
     let scope = Scope::Publication { post: post.clone(), account: account.clone() };
     let mut acts = Vec::new();
-    if recorded.is_some_and(|p| p.state == State::Failed || p.is_turned_down()) {
+    if recorded.is_some_and(|p| (p.state == State::Failed && !may_be_live(p)) || p.is_turned_down()) {
         acts.push(Act::Retry);
     }
     if paused.contains(&scope) {
@@ -59,6 +59,13 @@ pub fn of_account(account: &AccountName, paused: &[Scope]) -> Act {
     if paused.contains(&scope) { Act::Resume } else { Act::Pause }
 }
 
+/// What a person has given up without knowing, or what was found at the platform already: whoever wants it sent all the
+/// same types a command.
+fn may_be_live(publication: &Publication) -> bool {
+    publication.is_abandoned()
+        || publication.reason.as_ref().is_some_and(|reason| reason.code == ALREADY_THERE)
+}
+
 /// Nothing more is sent by itself.
 fn is_over(state: State) -> bool {
     state.is_success() || matches!(state, State::Failed | State::Deleted)
@@ -70,7 +77,7 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::{ContentDigest, PlatformId};
-    use crate::domain::publication::{Change, Reason, Remote};
+    use crate::domain::publication::{ABANDONED, Change, Reason, Remote};
 
     fn names() -> (PostId, AccountName) {
         ("one".parse().expect("id"), "brand".parse().expect("name"))
@@ -96,6 +103,18 @@ mod tests {
             path: String::new(),
             fixed: None,
             amendment: None,
+        }
+    }
+
+    /// One click never sends what may be there.
+    #[test]
+    fn retry_is_no_button_where_it_may_be_live() {
+        let (post, account) = names();
+        for (code, fits) in [("spam_risk", true), (ABANDONED, false), (ALREADY_THERE, false)] {
+            let reason = Some(Reason::new(code, "why"));
+            let recorded = Publication { reason, ..publication(State::Failed) };
+            let acts = of_publication((&post, &account), Some(&recorded), &[]);
+            assert_eq!(acts.contains(&Act::Retry), fits, "{code}");
         }
     }
 

@@ -55,6 +55,8 @@ pub struct Reason {
 
 /// The code of a publication that a person gave up without knowing whether it is public.
 pub const ABANDONED: &str = "abandoned";
+/// A post that the ledger does not know was found at the platform before anything was sent.
+pub const ALREADY_THERE: &str = "already-there";
 
 /// The code of a published post of which the platform has told that it is not public any more.
 pub const NO_LONGER_PUBLIC: &str = "no-longer-public";

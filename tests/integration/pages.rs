@@ -304,7 +304,9 @@ fn people_act_from_the_pages_where_they_may() {
     let status = |reply: &str| reply.chars().skip(9).take(3).collect::<String>();
 
     // Nobody else does anything, and nothing but what the page offers.
-    let retry = form("do=retry&post=one&account=sky");
+    let seen =
+        shown.split("name=\"seen\" value=\"").nth(1).expect("a form").split('"').next().expect("a time");
+    let retry = form(&format!("do=retry&post=one&account=sky&seen={seen}"));
     let evil = format!("{token}Origin: http://evil.example\r\n");
     let cross = format!("{token}Sec-Fetch-Site: cross-site\r\n");
     let other = format!("key={}&do=retry&post=one&account=sky", "0".repeat(64));
@@ -320,6 +322,7 @@ fn people_act_from_the_pages_where_they_may() {
         (&token, &form("do=resume&post=one&account=sky"), "409"),
         (&token, &form("do=retry&post=nobody&account=sky"), "409"),
         (&token, &form("do=pause&post=one"), "409"),
+        (&token, &form("do=retry&post=one&account=sky&seen=1"), "409"),
     ] {
         let reply = send_form(&serving, headers, sent);
         assert_eq!(status(&reply), expected, "{sent}: {reply}");
@@ -338,7 +341,7 @@ fn people_act_from_the_pages_where_they_may() {
     assert_eq!(status(&send_form(&serving, &token, &retry)), "409");
 
     assert_eq!(status(&send_form(&serving, &token, &form("do=pause&account=sky"))), "303");
-    wait_until("the pause", || page("/accounts.html").contains("value=\"resume\""));
+    assert!(page("/accounts.html").contains("value=\"resume\""), "the page that follows shows it");
     project.write("content/two.yaml", manifest("two"));
     wait_until("it waits", || page("/post-two.html").contains("paused"));
     assert_eq!(server.count(), 1);

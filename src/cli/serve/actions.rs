@@ -49,6 +49,8 @@ struct Form {
     act: Act,
     post: Option<PostId>,
     account: Option<AccountName>,
+    /// When what the page has shown was recorded, in nanoseconds.
+    seen: Option<i128>,
 }
 
 impl Actions {
@@ -131,7 +133,11 @@ impl Actions {
             pauses.into_iter().filter(|pause| pause.is_on(now)).map(|pause| pause.scope).collect();
         let acts = match (&form.post, &form.account) {
             (Some(post), Some(account)) => {
-                of_publication((post, account), ledger.publication(post, account)?.as_ref(), &paused)
+                let recorded = ledger.publication(post, account)?;
+                let is_seen = recorded.as_ref().map(|p| p.updated_at.as_nanosecond()) == form.seen;
+                let mut acts = of_publication((post, account), recorded.as_ref(), &paused);
+                acts.retain(|act| *act != Act::Retry || is_seen);
+                acts
             }
             (None, Some(account)) => vec![of_account(account, &paused)],
             _ => Vec::new(),
@@ -159,7 +165,7 @@ impl Actions {
 impl Form {
     /// Strictly: each field once, and none needs an escape. `None`: this is no form of ours.
     fn read(text: &str) -> Option<Form> {
-        let (mut key, mut act, mut post, mut account) = (None, None, None, None);
+        let (mut key, mut act, mut post, mut account, mut seen) = (None, None, None, None, None);
         for pair in text.split('&') {
             let (name, value) = pair.split_once('=')?;
             let before = match name {
@@ -167,13 +173,14 @@ impl Form {
                 "do" => act.replace(value.parse().ok()?).is_some(),
                 "post" => post.replace(value.parse().ok()?).is_some(),
                 "account" => account.replace(value.parse().ok()?).is_some(),
+                "seen" => seen.replace(value.parse().ok()?).is_some(),
                 _ => return None,
             };
             if before {
                 return None;
             }
         }
-        Some(Form { key: key?, act: act?, post, account })
+        Some(Form { key: key?, act: act?, post, account, seen })
     }
 
     /// The page that the form was on.
@@ -211,7 +218,7 @@ mod tests {
 
     #[test]
     fn only_forms_of_ours_are_read() {
-        let form = Form::read("key=ab&do=pause&post=one&account=brand").expect("a form");
+        let form = Form::read("key=ab&do=pause&post=one&account=brand&seen=7").expect("a form");
         assert_eq!(form.way_back(), "post-one.html#on-brand");
         assert_eq!(
             form,
@@ -219,7 +226,8 @@ mod tests {
                 key: "ab".into(),
                 act: Act::Pause,
                 post: Some("one".parse().expect("id")),
-                account: Some("brand".parse().expect("name"))
+                account: Some("brand".parse().expect("name")),
+                seen: Some(7),
             }
         );
         for bad in [

@@ -72,6 +72,11 @@ impl Builder {
         }
     }
 
+    /// Has the pages made anew when they are asked for next.
+    pub(super) fn forget(&mut self) {
+        self.built = None;
+    }
+
     /// Lets go of the pages once nobody asks for them.
     pub(super) fn rest(&mut self) {
         if self.asked_at.elapsed() > REST_AFTER {

@@ -205,7 +205,14 @@ async fn respond(server: Arc<Server>, request: Request<Incoming>) -> Reply {
     let path = request.uri().path().trim_start_matches('/').to_owned();
     if let Some(actions) = server.actions.clone().filter(|_| *request.method() == Method::POST && path == ACT)
     {
-        return actions.answer(&server.guard, request).await;
+        let reply = actions.answer(&server.guard, request).await;
+        if reply.status() == StatusCode::SEE_OTHER
+            && let Ok(mut builder) = server.builder.lock()
+        {
+            // The page that follows shows what was done.
+            builder.forget();
+        }
+        return reply;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut reply = plain(StatusCode::METHOD_NOT_ALLOWED, TEXT, "these pages are to be looked at only\n");

@@ -12,7 +12,7 @@ use super::reference::POST;
 use super::stage::{did_of, frozen};
 use super::types::RECORD_NOT_FOUND;
 use crate::domain::grant::Grant;
-use crate::domain::publication::Reason;
+use crate::domain::publication::{ALREADY_THERE, Reason};
 use crate::domain::retry::ErrorKind;
 use crate::platform::error::foreign;
 use crate::platform::{Error, Job, Observation};
@@ -58,6 +58,6 @@ impl Bluesky {
         let message = format!(
             "the account shows a post with this text that the ledger does not know: {shown}; bind it with `gitcast adopt`, or `gitcast retry` it and apply with --allow-duplicates"
         );
-        Err(Error::new(operation::LIST_RECORDS, ErrorKind::Rejected, "already-there", message))
+        Err(Error::new(operation::LIST_RECORDS, ErrorKind::Rejected, ALREADY_THERE, message))
     }
 }

@@ -24,7 +24,7 @@ use super::stage::{arrived, is_whole, parent};
 use super::text;
 use super::types::{NOT_FOUND, Status, unreadable};
 use crate::domain::grant::Grant;
-use crate::domain::publication::Reason;
+use crate::domain::publication::{ALREADY_THERE, Reason};
 use crate::domain::retry::ErrorKind;
 use crate::platform::error::foreign;
 use crate::platform::http::Effect;
@@ -334,7 +334,7 @@ impl Mastodon {
         let message = format!(
             "the account shows a post with this text that the ledger does not know: {shown}; bind it with `gitcast adopt`, or `gitcast retry` it and apply with --allow-duplicates"
         );
-        Err(Error::new(operation::LIST, ErrorKind::Rejected, "already-there", message))
+        Err(Error::new(operation::LIST, ErrorKind::Rejected, ALREADY_THERE, message))
     }
 }
 

@@ -14,7 +14,7 @@ use super::media;
 use super::stage::{UPLOAD_GONE, is_unknown_id};
 use super::types::{Progress, Status, Video};
 use crate::domain::grant::Grant;
-use crate::domain::publication::{Reason, Remote};
+use crate::domain::publication::{ALREADY_THERE, Reason, Remote};
 use crate::domain::retry::ErrorKind;
 use crate::platform::{Error, Job, Observation};
 
@@ -244,7 +244,7 @@ impl Tiktok {
         let message = format!(
             "the account shows a post with this text that the ledger does not know: {shown}; bind it with `gitcast adopt`, or `gitcast retry` it and apply with --allow-duplicates"
         );
-        Err(Error::new(operation::VIDEO_LIST, ErrorKind::Rejected, "already-there", message))
+        Err(Error::new(operation::VIDEO_LIST, ErrorKind::Rejected, ALREADY_THERE, message))
     }
 
     /// The creator's posts since then that have this text and belong to no other publication.
