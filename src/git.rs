@@ -68,7 +68,7 @@ const CONFIG_COUNT_MAX: usize = 64;
 const PROTOCOLS: [&str; 5] = ["https", "http", "ssh", "git", "file"];
 
 /// Settings that could make git run something, with harmless values.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     // A folder of `content/` that looks like a repository is none.
     "safe.bareRepository=explicit",
     "core.fsmonitor=false",
@@ -77,6 +77,9 @@ const SETTINGS: [&str; 7] = [
     "protocol.allow=never",
     // Tidying up would go on behind our back.
     "gc.auto=0",
+    // What a ref is made to point at is on the disk before the ref is, whatever the power does: by default git leaves
+    // that to chance for single objects (git-config, `core.fsync`, read 2026-11-26).
+    "core.fsync=all",
     "maintenance.auto=false",
 ];
 

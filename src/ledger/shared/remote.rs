@@ -97,9 +97,14 @@ impl Place {
     /// The tip, with what it takes to read it. `None`: there is no such ref.
     pub(super) fn tip(&self) -> Result<Option<Tip>, Error> {
         let Some(commit) = self.asked()? else { return Ok(None) };
-        if self.seen().as_ref() != Some(&commit) {
-            self.fetch()?;
+        if self.seen().as_ref() == Some(&commit) {
+            if let Ok(tip) = self.read(commit) {
+                return Ok(Some(tip));
+            }
+            // This repository may have lost an object since.
+            self.forget();
         }
+        self.fetch()?;
         // What was fetched, which may be newer than what was asked for.
         let commit = self.seen().ok_or_else(|| self.unreachable("it gave no commit"))?;
         self.read(commit).map(Some)
@@ -272,13 +277,23 @@ impl Place {
             std::thread::sleep(pause);
             pause *= 3;
         }
-        // Only a note of ours: without it the next look fetches once more.
-        let (git, seen) = (self.git(Reach::Here), self.seen_ref());
-        let _ = match wanted {
-            Some(commit) => git.answer(&["update-ref", "--no-deref", &seen, commit.as_str()], &[]),
-            None => git.answer(&["update-ref", "--no-deref", "-d", &seen], &[]),
-        };
+        match wanted {
+            Some(commit) => {
+                let seen = self.seen_ref();
+                // Only a note of ours: without it the next look fetches once more.
+                let _ =
+                    self.git(Reach::Here).answer(&["update-ref", "--no-deref", &seen, commit.as_str()], &[]);
+            }
+            None => self.forget(),
+        }
         Ok(())
+    }
+
+    /// As if the ref had never been seen.
+    fn forget(&self) {
+        let seen = self.seen_ref();
+        // Where it stays, fetching writes over it.
+        let _ = self.git(Reach::Here).answer(&["update-ref", "--no-deref", "-d", &seen], &[]);
     }
 
     fn here(&self, arguments: &[&str]) -> Result<Vec<u8>, Error> {

@@ -378,9 +378,32 @@ fn a_ref_that_does_not_go_on_from_what_was_there_is_refused() {
     let script = format!("git mktree < list > tree && git {} commit-tree $(cat tree) -m x", who.join(" "));
     let output = Command::new("sh").args(["-c", &script]).current_dir(world.hub()).output().expect("sh");
     set(String::from_utf8_lossy(&output.stdout).trim_end());
+    let verified = world.clone("fresh").place().verify();
+    assert!(matches!(verified, Err(Error::Rewritten { .. })), "{verified:?}");
     let fresh = world.clone("fresh").try_open(4);
     assert!(matches!(fresh, Err(Error::Rewritten { .. })), "{fresh:?}");
     assert!(!world.clone("fresh").path().exists(), "half a copy");
+}
+
+#[test]
+fn an_object_that_is_lost_here_is_fetched_again() {
+    let world = World::new();
+    let a = world.clone("a");
+    let mut ledger = a.create();
+    ledger.append(time(1), "a", &[started("one")]).expect("append");
+    drop(ledger);
+    std::fs::remove_file(a.path()).expect("the copy");
+    let tip = world.tip();
+    for name in [tip.clone(), format!("{tip}:head.json"), format!("{tip}:events-0000000002-0000000002.jsonl")]
+    {
+        let id = git(&a.folder, &["rev-parse", &name]);
+        let object = a.folder.join(".git/objects").join(&id[..2]).join(&id[2..]);
+        std::fs::remove_file(object).expect("a loose object");
+        let ledger = a.open(2);
+        assert_eq!(states(&ledger), [("one".to_owned(), State::Staging)], "{name}");
+        drop(ledger);
+        std::fs::remove_file(a.path()).expect("the copy");
+    }
 }
 
 #[test]
