@@ -201,9 +201,14 @@ impl Run<'_> {
                 return Ok(Summary { next_at: wake, ..self.summary });
             }
             let sleep = wait_between(now, wake.unwrap_or(now));
+            let renewal = self.engine.ledger.renewal(now);
             tokio::select! {
                 Some(finished) = self.tasks.join_next() => self.finish(finished)?,
                 () = tokio::time::sleep(sleep), if wake.is_some() => {}
+                // An upload may take longer than other runs wait for a sign of life.
+                () = tokio::time::sleep(renewal.unwrap_or_default()), if renewal.is_some() => {
+                    self.engine.ledger.renew(self.engine.clock.now())?;
+                }
                 // Once nobody is left who could ask for a stop, there is nothing to listen to.
                 changed = until.stop.changed(), if listening => listening = changed.is_ok(),
                 changed = until.enough.changed(), if may_be_enough => may_be_enough = changed.is_ok(),

@@ -298,6 +298,47 @@ fn a_cancelled_machine_leaves_nothing_that_the_next_one_cannot_go_on_with() {
     assert_eq!((world.count(), world.server.requests("inbox_init")), (1, 1));
 }
 
+/// A long upload says nothing for longer than the lease lasts.
+#[test]
+fn a_machine_that_uploads_is_not_taken_for_dead() {
+    let world = World::new(Hub::http(), &["drafts"]);
+    world.machine().draft("one").publish("a post");
+    world.server.rehearsal.faults().add(Fault::next("upload", Action::Delay { ms: 4_000 }));
+    let (first, second) = (world.machine(), world.machine());
+    let uploading = first.spawn(&APPLY);
+    wait_until("the upload", || world.server.requests("upload") > 0);
+    apply(&second).expect(0);
+    let run = Run::from(uploading.wait_with_output().expect("it ends")).expect(0);
+    assert!(!run.stderr.contains("planning anew"), "{}", run.stderr);
+    assert_eq!((world.count(), world.server.requests("upload")), (1, 1));
+}
+
+/// A person looks who works, and ends the lease of a run that is gone.
+#[test]
+fn a_lease_is_shown_with_its_run_and_ended_by_hand() {
+    let world = World::new(Hub::folder(), &["drafts"]);
+    let author = world.machine();
+    let yaml = std::fs::read_to_string(author.path("content/gitcast.yaml")).expect("gitcast.yaml");
+    author.write("content/gitcast.yaml", yaml.replace("lease: 1s", "lease: 6h")).draft("one");
+    author.publish("a post");
+    let dying = world.machine();
+    let mut command = dying.command(&APPLY);
+    command.env(VARIABLE, "before-request:2").env("GITHUB_SERVER_URL", "https://github.example");
+    command.env("GITHUB_REPOSITORY", "o/r").env("GITHUB_RUN_ID", "7");
+    assert_eq!(command.output().expect("it starts").status.signal(), Some(9));
+    drop(dying);
+    let next = world.machine();
+    let barred = next.run(&["apply", "--auto-approve", "--lock-timeout", "1s"]).expect(11);
+    assert!(barred.stderr.contains("https://github.example/o/r/actions/runs/7"), "{}", barred.stderr);
+    let leases = next.run(&["ledger", "lock", "--list", "--json"]).expect(0).json();
+    assert_eq!(leases["leases"][0]["holder"]["run_url"], "https://github.example/o/r/actions/runs/7");
+    next.run(&["ledger", "unlock", "0123"]).expect(1);
+    next.run(&["ledger", "unlock", leases["leases"][0]["id"].as_str().expect("an id")]).expect(0);
+    assert!(next.run(&["ledger", "push"]).expect(0).stdout.contains("everything was there"));
+    apply(&next).expect(0);
+    assert_eq!(world.count(), 1);
+}
+
 #[test]
 fn an_upload_goes_on_on_another_machine() {
     let world = World::new(Hub::http(), &["drafts"]);

@@ -47,6 +47,8 @@ use segment::Segment;
 const LEASE_POLL: Duration = Duration::from_secs(1);
 /// What waits goes out with the next entry after this time.
 const WAIT_MAX: Duration = Duration::from_secs(15);
+/// How often a lease is renewed in its term, at the most.
+const RENEWALS_MAX: i32 = 8;
 /// Behind the name of the ledger: entries that were put aside.
 const ASIDE: &str = ".aside.jsonl";
 /// The most bytes of entries that become one segment. More becomes several, as when a long ledger is first shared.
@@ -225,6 +227,31 @@ impl Ledger {
     /// Sends what waits, and goes on working.
     pub fn share(&mut self, now: Timestamp) -> Result<(), Error> {
         self.send(Some(now))
+    }
+
+    /// How long until [`renew`](Self::renew) is due, for whoever waits without recording anything. `None`: others are not
+    /// kept waiting.
+    pub fn renewal(&self, now: Timestamp) -> Option<Duration> {
+        let shared = self.shared.as_ref().filter(|shared| shared.is_ours())?;
+        let (term, lease) = (shared.place.lease, shared.base.lease.as_ref()?);
+        let left = lease.until.duration_since(now) - term / 2;
+        // Where the remote is away, it is not asked without a pause.
+        Duration::try_from(left.max(term / RENEWALS_MAX)).ok()
+    }
+
+    /// Keeps the lease for another term.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Moved`]: another run works now. A remote that is away for a moment is none.
+    pub fn renew(&mut self, now: Timestamp) -> Result<(), Error> {
+        match self.share(now) {
+            Err(Error::Unreachable { .. }) => {
+                self.shared.iter_mut().for_each(|shared| shared.is_over = false);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Sends what waits, and lets others work. Where others have written meanwhile, what they wrote is taken over, and

@@ -296,6 +296,27 @@ fn a_lease_keeps_others_waiting_until_it_is_over() {
 }
 
 #[test]
+fn a_run_that_records_nothing_renews_its_lease() {
+    let world = World::new();
+    drop(world.clone("a").create());
+    let mut ledger = world.clone("a").open(0);
+    assert_eq!(ledger.renewal(time(0)), None, "nobody is kept waiting");
+    ledger.append(time(0), "a", &[started("one")]).expect("append");
+    assert_eq!(ledger.renewal(time(100)), Some(Duration::from_secs(50)));
+    // Away for a moment, it is asked again, and not without a pause.
+    let away = world.0.path().join("away");
+    std::fs::rename(world.hub(), &away).expect("rename");
+    ledger.renew(time(160)).expect("no reason to end");
+    assert_eq!(ledger.renewal(time(160)), Some(Duration::from_millis(37_500)));
+    std::fs::rename(&away, world.hub()).expect("rename");
+    ledger.renew(time(160)).expect("renewed");
+    assert!(matches!(world.clone("b").try_open(450), Err(Error::Locked { .. })));
+    let mut c = world.clone("c").pull();
+    c.unlock().expect("unlock");
+    assert!(matches!(ledger.renew(time(320)), Err(Error::Moved { .. })), "another run may work");
+}
+
+#[test]
 fn what_waits_is_put_aside_where_others_have_gone_on() {
     let world = World::new();
     let a = world.clone("a");
