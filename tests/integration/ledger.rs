@@ -307,7 +307,8 @@ fn a_machine_that_uploads_is_not_taken_for_dead() {
     let (first, second) = (world.machine(), world.machine());
     let uploading = first.spawn(&APPLY);
     wait_until("the upload", || world.server.requests("upload") > 0);
-    apply(&second).expect(0);
+    let waited = apply(&second).expect(0);
+    assert!(!waited.stderr.contains("no answer"), "{}", waited.stderr);
     let run = Run::from(uploading.wait_with_output().expect("it ends")).expect(0);
     assert!(!run.stderr.contains("planning anew"), "{}", run.stderr);
     assert_eq!((world.count(), world.server.requests("upload")), (1, 1));
