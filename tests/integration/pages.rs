@@ -348,6 +348,12 @@ fn people_act_from_the_pages_where_they_may() {
     assert_eq!(status(&send_form(&serving, &token, &form("do=resume&account=sky"))), "303");
     wait_until("it goes out", || server.count() == 2);
     assert_eq!(status(&send_form(&serving, &token, &form("do=reconcile"))), "303");
+    // A pass that waits for the platform has the ledger, and gives way.
+    server.rehearsal.faults().add(Fault::next("putRecord", Action::Delay { ms: 3_000 }));
+    let asked = server.requests("putRecord");
+    project.write("content/three.yaml", manifest("three"));
+    wait_until("the request", || server.requests("putRecord") > asked);
+    assert_eq!(status(&send_form(&serving, &token, &form("do=pause&account=sky"))), "303");
     drop(serving);
 
     // Without the flag there is no form, and nothing takes one.

@@ -30,6 +30,8 @@ use crate::pages::notice;
 const BODY_BYTES_MAX: usize = 4 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 const KEY_BYTES: usize = 32;
+/// As long as a person waits for a page. A pass ends sooner, unless a request takes its time.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// Who acts, in the record.
 const COMMAND: &str = "pages";
 
@@ -55,12 +57,13 @@ struct Form {
 
 impl Actions {
     pub(in crate::cli) fn new(
-        workspace: Workspace,
+        mut workspace: Workspace,
         book: Book,
         asked: Sender<u64>,
     ) -> Result<Actions, Failure> {
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key).map_err(|error| Failure::error("there is no randomness").cause(&error))?;
+        workspace.global.lock_timeout = LOCK_WAIT;
         Ok(Actions { workspace, book, key: hex(&key), asked })
     }
 
@@ -86,11 +89,11 @@ impl Actions {
         if !bool::from(form.key.as_bytes().ct_eq(self.key.as_bytes())) {
             return refused("This page is from before the watch was started. Load it again.");
         }
+        // A pass that is at work gives way.
+        self.asked.send_modify(|count| *count += 1);
         let done = tokio::task::spawn_blocking(move || {
             let done = self.act(&form);
-            if done.is_ok() {
-                self.asked.send_modify(|count| *count += 1);
-            }
+            self.asked.send_modify(|count| *count += 1);
             done.map(|()| form.way_back())
         });
         match done.await {

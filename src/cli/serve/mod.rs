@@ -3,9 +3,10 @@
 //!
 //! # Guarantees
 //!
-//! Only GET and HEAD, but for webhooks and forms where they are asked for. What is asked for names a page or a medium of the project, never a path. Nothing is loaded from
-//! elsewhere, no script but one file of ours runs, and no other site can frame or read the pages. Connections, the size
-//! and time of a request's head, and how often pages are built have bounds.
+//! Only GET and HEAD, but for webhooks and forms where they are asked for. What is asked for names a page or a medium of
+//! the project, never a path. Nothing is loaded from elsewhere, no script but one file of ours runs, and no other site can
+//! frame or read the pages. Connections, the size and time of a request's head, and how often pages are built have
+//! bounds.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,7 +18,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE,
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
+    WWW_AUTHENTICATE,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -65,20 +67,22 @@ const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Where people may act: forms are sent here, and nowhere else.
-const POLICY: (&str, &str) = (
-    "content-security-policy",
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
-     base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-);
+/// Everything comes from here, and nothing else may load, run or frame. `$forms`: where forms are sent.
+macro_rules! policy {
+    ($forms:literal) => {
+        concat!(
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; \
+             connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action ",
+            $forms
+        )
+    };
+}
 
-/// Everything comes from here, and nothing else may load, run, frame or be sent.
-const HEADERS: [(&str, &str); 6] = [
-    (
-        "content-security-policy",
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
+const POLICY: &str = policy!("'none'");
+/// Where people may act.
+const POLICY_WITH_FORMS: &str = policy!("'self'");
+
+const HEADERS: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("cache-control", "no-store"),
@@ -189,9 +193,8 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Result<Reply
     for (name, value) in HEADERS {
         reply.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    if server.actions.is_some() {
-        reply.headers_mut().insert(POLICY.0, HeaderValue::from_static(POLICY.1));
-    }
+    let policy = if server.actions.is_some() { POLICY_WITH_FORMS } else { POLICY };
+    reply.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     Ok(reply)
 }
 

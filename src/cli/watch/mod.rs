@@ -230,8 +230,7 @@ impl<'a> Watching<'a> {
             )
             .hint("for example: GITCAST_PAGES_TOKEN=$(openssl rand -hex 24)"));
         }
-        let mut workspace = Workspace::new(&self.workspace.global)?;
-        adapt(&mut workspace);
+        let workspace = Workspace::new(&self.workspace.global)?;
         if let Some(branch) = &self.branch {
             workspace.read_from(branch.tree.clone());
         }

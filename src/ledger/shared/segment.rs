@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::domain::ids::hex;
+use crate::domain::ids::{hex, unhex};
 use crate::ledger::Error;
 use crate::ledger::chain::{Hash, Link};
 
@@ -108,24 +108,13 @@ pub(super) fn read_lines(
         if line.seq != next || line.seq > segment.last {
             return Err(bad(&format!("entry {} where entry {next} belongs", line.seq)));
         }
-        let hash = unhex(&line.hash).ok_or_else(|| bad(&"an entry's hash is none"))?;
+        let hash = unhex(&line.hash).and_then(|hash| Hash::try_from(hash).ok());
+        let hash = hash.ok_or_else(|| bad(&"an entry's hash is none"))?;
         let link = Link { seq: line.seq, at: &line.at, actor: &line.actor, event: line.event.get() };
         take(link, hash)?;
         next += 1;
     }
     if next == segment.last + 1 { Ok(()) } else { Err(bad(&format!("entry {next} is missing"))) }
-}
-
-pub(super) fn unhex(text: &str) -> Option<Hash> {
-    let mut hash = [0; 32];
-    let digits = text.as_bytes();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(hash)
 }
 
 #[cfg(test)]
