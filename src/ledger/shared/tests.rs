@@ -6,12 +6,11 @@ use std::process::Command;
 use jiff::SignedDuration;
 use serde_json::json;
 
+use super::copy::ASIDE;
 use super::*;
-use crate::domain::event::Request;
-use crate::domain::ids::{AccountName, PlatformId, PostId};
-use crate::domain::limits::Counts;
-use crate::domain::payload::{Estimate, Payload};
+use crate::domain::event::{Event, GrantChange};
 use crate::domain::publication::{Change, Reason, Remote, State};
+use crate::ledger::tests::{account, change, request, started, stepped, time};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A lock may be held for as long as another test takes to start a program.
@@ -125,78 +124,31 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text").trim_end().to_owned()
 }
 
-fn time(second: i64) -> Timestamp {
-    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
-}
-
-fn names(post: &str) -> (PostId, AccountName) {
-    (post.parse().expect("id"), "brand".parse().expect("name"))
-}
-
-fn of(post: &str, change: Change) -> Event {
-    let (post, account) = names(post);
-    Event::Publication { post, account, change }
-}
-
-fn started(post: &str) -> Event {
-    let payload = Payload {
-        platform: PlatformId::Tiktok,
-        body: json!({ "v": 1 }).into(),
-        media: Vec::new(),
-        what: "video".into(),
-        text: None,
-        counts: Counts::Drafts,
-        estimate: Estimate::default(),
-        fixed: None,
-    };
-    let (digest, path) = (payload.digest(), format!("content/{post}.yaml"));
-    let (platform, payload) = (PlatformId::Tiktok, Box::new(payload));
-    of(post, Change::Started { platform, digest, revision: 1, path, commit: None, payload })
-}
-
-fn stepped(post: &str, step: u32) -> Event {
-    of(post, Change::Stepped { checkpoint: json!({ "step": step }), next_at: None })
-}
-
 fn intended(post: &str) -> [Event; 2] {
     [
-        of(post, Change::Staged { checkpoint: json!({ "ready": true }) }),
-        of(post, Change::Intended { checkpoint: json!({ "sent": true }) }),
+        change(post, Change::Staged { checkpoint: json!({ "ready": true }) }),
+        change(post, Change::Intended { checkpoint: json!({ "sent": true }) }),
     ]
 }
 
 fn published(post: &str) -> Event {
     let remote = Remote { id: Some(format!("7{post}")), url: None };
-    of(post, Change::Published { checkpoint: None, remote, next_at: None })
-}
-
-fn request() -> Event {
-    let request = Request {
-        operation: "video/list".into(),
-        sent_at: time(0),
-        millis: 1,
-        status: Some(200),
-        error: None,
-        code: None,
-        log_id: None,
-    };
-    Event::Request { account: names("one").1, post: None, request }
+    change(post, Change::Published { checkpoint: None, remote, next_at: None })
 }
 
 /// What leads to a request that cannot be taken back, and what nobody could find out.
 #[test]
 fn claims_logins_and_decisions_never_wait() {
-    use crate::domain::event::GrantChange;
-    let login = |change| Event::Grant { account: names("one").1, change };
+    let login = |change| Event::Grant { account: account(), change };
     let staged = |post| intended(post)[0].clone();
     for (event, may_wait) in [
         (started("one"), false),
         (intended("one")[1].clone(), false),
-        (of("one", Change::Forgotten { forced: false, reason: Reason::new("a", "b") }), false),
+        (change("one", Change::Forgotten { forced: false, reason: Reason::new("a", "b") }), false),
         (login(GrantChange::Presented { generation: 1 }), false),
         (login(GrantChange::LoggedOut { generation: 1, at_platform: true }), false),
         (Event::Created { lineage: "line".into() }, false),
-        (request(), true),
+        (request("video/list", time(0)), true),
         (staged("one"), true),
         (published("one"), true),
     ] {
@@ -255,7 +207,7 @@ fn only_one_of_two_records() {
     assert_eq!(states(&b), [], "nothing is recorded");
     assert!(matches!(b.append(time(1), "b", &[started("two")]), Err(Error::Moved { .. })));
     a.append(time(2), "a", &intended("one")).expect("append");
-    b.append(time(2), "b", &[request()]).expect("append");
+    b.append(time(2), "b", &[request("video/list", time(0))]).expect("append");
     b.leave().expect("what the other one wrote is taken over");
     let aside = std::fs::read_to_string(open::beside(&world.clone("b").path(), ASIDE)).expect("put aside");
     assert!(aside.contains("video/list"), "{aside}");

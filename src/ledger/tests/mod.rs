@@ -95,7 +95,7 @@ fn holder() -> Holder {
     Holder::this_process("gitcast test", time(0), |_| None)
 }
 
-fn time(second: i64) -> Timestamp {
+pub(super) fn time(second: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
 }
 
@@ -103,11 +103,11 @@ fn post(name: &str) -> PostId {
     name.parse().expect("id")
 }
 
-fn account() -> AccountName {
+pub(super) fn account() -> AccountName {
     "brand".parse().expect("name")
 }
 
-fn change(name: &str, change: Change) -> Event {
+pub(super) fn change(name: &str, change: Change) -> Event {
     Event::Publication { post: post(name), account: account(), change }
 }
 
@@ -124,14 +124,14 @@ fn sample_payload() -> Payload {
     }
 }
 
-fn started(name: &str) -> Event {
+pub(super) fn started(name: &str) -> Event {
     let payload = Box::new(sample_payload());
     let (digest, path) = (payload.digest(), format!("content/{name}.yaml"));
     let platform = PlatformId::Tiktok;
     change(name, Change::Started { platform, digest, revision: 1, path, commit: None, payload })
 }
 
-fn stepped(name: &str, step: u32) -> Event {
+pub(super) fn stepped(name: &str, step: u32) -> Event {
     change(name, Change::Stepped { checkpoint: json!({ "step": step }), next_at: None })
 }
 
@@ -159,7 +159,7 @@ fn stored(generation: u64) -> Event {
     Event::Grant { account: account(), change }
 }
 
-fn request(operation: &str, sent_at: Timestamp) -> Event {
+pub(super) fn request(operation: &str, sent_at: Timestamp) -> Event {
     let request = Request {
         operation: operation.into(),
         sent_at,
