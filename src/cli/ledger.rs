@@ -1,14 +1,17 @@
 //! `gitcast ledger`: where the ledger is kept, and how its copies stand.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::error::Failure;
 use super::exit::Exit;
-use super::workspace::{Book, Workspace};
+use super::workspace::{Book, Workspace, check_lineage};
 use super::{text, ui};
 use crate::domain::project::Project;
-use crate::ledger::{Lease, Ledger, Place};
+use crate::ledger::{Holder, Lease, Ledger, Place};
 
 /// How much of the name of a commit is told.
 const COMMIT_CHARS: usize = 12;
@@ -148,17 +151,16 @@ impl Desk<'_> {
     fn pull(&self) -> Result<Exit, Failure> {
         let (_, ledger) = self.copy("ledger pull")?;
         let head = ledger.head()?;
-        self.workspace.check_copy(&ledger, self.project)?;
+        check_lineage(&ledger, Book::Real, self.project)?;
         self.tell(&[format!("{} entries", head.seq)]);
         Ok(Exit::Converged)
     }
 
     fn push(&self) -> Result<Exit, Failure> {
         let place = self.place()?;
-        let path = self.workspace.ledger_path(Book::Real);
-        let (timeout, holder) = (self.workspace.global.lock_timeout, self.workspace.holder("ledger push"));
+        let (path, timeout, holder) = self.access("ledger push");
         let mut ledger = Ledger::open_shared(&path, &place, timeout, &holder)?;
-        self.workspace.check_copy(&ledger, self.project)?;
+        check_lineage(&ledger, Book::Real, self.project)?;
         let before = ledger.standing()?.map_or(0, |standing| standing.recorded - standing.shared);
         ledger.leave()?;
         self.tell(&[match before {
@@ -218,8 +220,7 @@ impl Desk<'_> {
 
     fn share(&self) -> Result<Exit, Failure> {
         let place = self.place()?;
-        let path = self.workspace.ledger_path(Book::Real);
-        let (timeout, holder) = (self.workspace.global.lock_timeout, self.workspace.holder("ledger migrate"));
+        let (path, timeout, holder) = self.access("ledger migrate");
         let now = self.workspace.clock.now();
         let mut ledger = Ledger::migrate(&path, &place, now, (timeout, &holder))?;
         ledger.leave()?;
@@ -229,8 +230,7 @@ impl Desk<'_> {
 
     fn unshare(&self) -> Result<Exit, Failure> {
         let place = self.place()?;
-        let path = self.workspace.ledger_path(Book::Real);
-        let (timeout, holder) = (self.workspace.global.lock_timeout, self.workspace.holder("ledger migrate"));
+        let (path, timeout, holder) = self.access("ledger migrate");
         let mut ledger = Ledger::open_shared(&path, &place, timeout, &holder)?;
         ledger.unshare()?;
         self.tell(&[
@@ -241,11 +241,15 @@ impl Desk<'_> {
         Ok(Exit::Converged)
     }
 
+    fn access(&self, command: &str) -> (PathBuf, Duration, Holder) {
+        let timeout = self.workspace.global.lock_timeout;
+        (self.workspace.ledger_path(Book::Real), timeout, self.workspace.holder(command))
+    }
+
     /// The copy, up to date.
     fn copy(&self, command: &str) -> Result<(Place, Ledger), Failure> {
         let place = self.place()?;
-        let path = self.workspace.ledger_path(Book::Real);
-        let (timeout, holder) = (self.workspace.global.lock_timeout, self.workspace.holder(command));
+        let (path, timeout, holder) = self.access(command);
         let ledger = Ledger::pull(&path, &place, timeout, &holder)?;
         Ok((place, ledger))
     }

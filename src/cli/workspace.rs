@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use globset::{Glob, GlobMatcher};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -13,7 +12,7 @@ use super::branch::Tree;
 use super::error::Failure;
 use super::exit::Exit;
 use super::ui::Palette;
-use super::{Global, Instant, text, ui};
+use super::{Global, Instant, ui};
 use crate::clock::Clock;
 use crate::content::cache::Cache;
 use crate::content::scan::Threads;
@@ -22,15 +21,18 @@ use crate::domain::diagnostic::Diagnostic;
 use crate::domain::ids::{AccountName, PlatformId, PostId};
 use crate::domain::manifest::parse::FILE_BYTES_MAX;
 use crate::domain::plan::{Desired, Plan};
-use crate::domain::project::Project;
-use crate::domain::project::store::Store;
 use crate::domain::url;
-use crate::ledger::vault::{KEY_VARIABLE, KeyPlace, Vault, VaultError};
-use crate::ledger::{Holder, Ledger, Place, exposures};
+use crate::ledger::{Holder, Ledger};
 use crate::platform::Keys;
 use crate::platform::http::Http;
 use crate::reconcile::desired::{self, Loaded, Source, StandIn};
 use crate::secret::Secret;
+
+mod ledgers;
+mod selector;
+
+pub(super) use ledgers::{check_lineage, fresh_lineage};
+use selector::Selector;
 
 /// The file of app keys, beside `content/`; git ignores it.
 const KEYS_FILE: &str = "keys.env";
@@ -242,208 +244,6 @@ impl Workspace {
         (self.only.is_empty() || self.only.iter().any(hit)) && !self.exclude.iter().any(hit)
     }
 
-    pub(super) fn ledger_path(&self, book: Book) -> PathBuf {
-        self.state.join(match book {
-            Book::Real => "ledger.db",
-            Book::Rehearsal => "rehearsal.db",
-        })
-    }
-
-    /// Where the ledger is shared, if it is.
-    pub(super) fn shared_place(&self, book: Book, project: Option<&Project>) -> Option<Place> {
-        match project.filter(|_| book == Book::Real).map(|project| &project.store) {
-            Some(Store::Git(git)) => Some(Place {
-                // Where there is no such path, git says so.
-                folder: std::path::absolute(&self.content).unwrap_or_else(|_| self.content.clone()),
-                remote: git.remote.clone(),
-                reference: git.reference.clone(),
-                lease: git.lease,
-                variable: |name| std::env::var_os(name),
-            }),
-            _ => None,
-        }
-    }
-
-    /// Opens the ledger, locked, and takes over what others have written to it.
-    fn open_ledger(&self, book: Book, project: Option<&Project>, command: &str) -> Result<Ledger, Failure> {
-        let path = self.ledger_path(book);
-        let (timeout, holder) = (self.global.lock_timeout, self.holder(command));
-        let place = self.shared_place(book, project);
-        let mut ledger = match &place {
-            Some(place) => Ledger::open_shared(&path, place, timeout, &holder)?,
-            None => Ledger::open_write(&path, timeout, &holder)?,
-        };
-        check_store(&ledger, place.as_ref(), project)?;
-        check_lineage(&ledger, book, project)?;
-        self.expect_latest(book, &mut ledger)?;
-        self.take_rescued(&mut ledger, command)?;
-        Ok(ledger)
-    }
-
-    /// The ledger, for reading. `None`: there is none yet, and the project does not say that there must be.
-    pub(super) fn read_ledger(
-        &self,
-        book: Book,
-        project: Option<&Project>,
-    ) -> Result<Option<Ledger>, Failure> {
-        match Ledger::open_read(&self.ledger_path(book)) {
-            Ok(ledger) => {
-                check_lineage(&ledger, book, project)?;
-                Ok(Some(ledger))
-            }
-            Err(crate::ledger::Error::Missing { .. }) => {
-                if let Some(place) = self.shared_place(book, project) {
-                    let message =
-                        format!("there is no copy of the ledger here yet; it is kept in {}", place.name());
-                    return Err(Failure::new(Exit::Ledger, message).hint(
-                        "`gitcast ledger pull` fetches it; where nothing was ever published, `gitcast apply` starts one",
-                    ));
-                }
-                no_ledger_needed(book, project)?;
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The ledger, locked, for writing. Starts one where the project does not say that there must be one already,
-    /// or where `start_new` allows it.
-    pub(super) fn write_ledger(
-        &self,
-        book: Book,
-        project: Option<&Project>,
-        command: &str,
-        start_new: bool,
-    ) -> Result<Ledger, Failure> {
-        self.tell_exposures();
-        let path = self.ledger_path(book);
-        let (timeout, holder) = (self.global.lock_timeout, self.holder(command));
-        match self.open_ledger(book, project, command) {
-            Ok(ledger) => Ok(ledger),
-            Err(failure) if failure.is_missing => {
-                if !start_new {
-                    no_ledger_needed(book, project)?;
-                    self.refuse_lost_ledger(book)?;
-                }
-                let pinned = project.and_then(|p| p.lineage.clone()).filter(|_| book == Book::Real);
-                let lineage = pinned.clone().unwrap_or_else(new_lineage);
-                let (stamp, actor) = (self.clock.now(), self.actor(command));
-                let mut ledger = match &self.shared_place(book, project) {
-                    Some(place) => {
-                        Ledger::create_shared(&path, place, &lineage, (stamp, &actor), (timeout, &holder))?
-                    }
-                    None => Ledger::create(&path, &lineage, (stamp, &actor), timeout, &holder)?,
-                };
-                ledger.expect_latest(&path, true)?;
-                if pinned.is_none() && book == Book::Real {
-                    ui::tell(&format!(
-                        "Started a ledger at {}. Pin it: write `lineage: {lineage}` into {}/gitcast.yaml, so that losing it cannot publish everything again.",
-                        path.display(),
-                        self.content.display()
-                    ));
-                }
-                Ok(ledger)
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// The ledger, locked, for a command that only makes sense where there is one.
-    pub(super) fn existing_ledger(
-        &self,
-        book: Book,
-        project: Option<&Project>,
-        command: &str,
-    ) -> Result<Ledger, Failure> {
-        self.tell_exposures();
-        self.open_ledger(book, project, command)
-    }
-
-    /// Refuses a copy of another project's ledger.
-    pub(super) fn check_copy(&self, ledger: &Ledger, project: Option<&Project>) -> Result<(), Failure> {
-        check_lineage(ledger, Book::Real, project)
-    }
-
-    /// Takes up the logins that an earlier process could not record.
-    fn take_rescued(&self, ledger: &mut Ledger, command: &str) -> Result<(), Failure> {
-        for account in ledger.take_rescued(self.clock.now(), &self.actor(command))? {
-            ui::tell(&format!("Took up the login of {account} that an earlier run could not record."));
-        }
-        Ok(())
-    }
-
-    /// Warns, once, where others can get at what is about to be written.
-    fn tell_exposures(&self) {
-        if !self.told_exposures.swap(true, Ordering::Relaxed) {
-            for exposure in exposures(&self.state) {
-                ui::tell(&format!(
-                    "{} {}",
-                    self.palette.notable("warning:"),
-                    text::terminal(&exposure.to_string())
-                ));
-            }
-        }
-    }
-
-    /// Refuses a ledger that has forgotten what was recorded here, unless it is accepted. The rehearsal's may.
-    pub(super) fn expect_latest(&self, book: Book, ledger: &mut Ledger) -> Result<(), Failure> {
-        match book {
-            Book::Real => {
-                // Of a copy, what it is a copy of has been compared.
-                let accept = self.global.accept_older_ledger || ledger.standing()?.is_some();
-                Ok(ledger.expect_latest(&self.ledger_path(book), accept)?)
-            }
-            // It may have forgotten anything; a watch still has to see what others record.
-            Book::Rehearsal => Ok(ledger.expect_latest(&self.ledger_path(book), true)?),
-        }
-    }
-
-    /// Where a ledger was before, a missing one is lost, not new.
-    pub(super) fn refuse_lost_ledger(&self, book: Book) -> Result<(), Failure> {
-        let path = self.ledger_path(book);
-        if book == Book::Rehearsal || !Ledger::was_seen(&path) {
-            return Ok(());
-        }
-        let message = format!(
-            "there was a ledger at {}, and it is gone: publishing without it could publish everything again",
-            path.display()
-        );
-        Err(Failure::new(Exit::Ledger, message)
-            .hint("restore it")
-            .hint("if nothing was ever published from here: `gitcast apply --new-ledger`"))
-    }
-
-    /// Where the key of a ledger's logins is.
-    pub(super) fn key_place(&self, book: Book) -> KeyPlace {
-        match book {
-            Book::Real => {
-                KeyPlace { variable: variable(KEY_VARIABLE).map(Secret::new), file: self.state.join("key") }
-            }
-            Book::Rehearsal => KeyPlace { variable: None, file: self.state.join("rehearsal.key") },
-        }
-    }
-
-    /// What opens the logins of a ledger that is open for writing; makes a key where there never was one.
-    pub(super) fn vault(&self, book: Book, ledger: &Ledger) -> Result<Vault, Failure> {
-        let recipients = ledger.recipients()?;
-        let key = self.key_place(book).load_or_create(recipients.as_ref());
-        Ok(key.and_then(|key| Vault::of(key, ledger.lineage(), recipients))?)
-    }
-
-    /// As [`vault`](Self::vault), and writes nothing.
-    pub(super) fn existing_vault(&self, book: Book, ledger: &Ledger) -> Result<Vault, Failure> {
-        let open = || -> Result<Result<Vault, VaultError>, Failure> {
-            let recipients = ledger.recipients()?;
-            let key = self.key_place(book).load(recipients.as_ref());
-            Ok(key.and_then(|key| Vault::of(key, ledger.lineage(), recipients)))
-        };
-        Ok(match open()? {
-            // Another process may have changed the key between our two looks.
-            Err(VaultError::NotARecipient { .. }) => open()?,
-            other => other,
-        }?)
-    }
-
     /// Who acts, for the record: the command, the person as git or the CI service names them, and the CI run.
     pub(super) fn actor(&self, command: &str) -> String {
         match who(self.holder(command).run_url, variable) {
@@ -508,85 +308,12 @@ fn read_key(text: &str, name: &str) -> Option<String> {
     Some(unquoted.unwrap_or(value).to_owned()).filter(|value| !value.is_empty())
 }
 
-fn new_lineage() -> String {
-    let mut bytes = [0; 16];
-    // Without randomness the lineage would still be told apart by its ledger's path; it is no secret.
-    let _ = getrandom::fill(&mut bytes);
-    crate::domain::ids::hex(&bytes)
-}
-
-/// The lineage of a project that is only now set up.
-pub(super) fn fresh_lineage() -> String {
-    new_lineage()
-}
-
-fn check_lineage(ledger: &Ledger, book: Book, project: Option<&Project>) -> Result<(), Failure> {
-    let pinned = project.and_then(|p| p.lineage.as_deref()).filter(|_| book == Book::Real);
-    Ok(pinned.map_or(Ok(()), |lineage| ledger.expect_lineage(lineage))?)
-}
-
-/// Refuses a copy of a shared ledger as a ledger of its own: what others write would be missed.
-fn check_store(ledger: &Ledger, place: Option<&Place>, project: Option<&Project>) -> Result<(), Failure> {
-    let Some(standing) = ledger.standing()?.filter(|_| place.is_none()) else { return Ok(()) };
-    let message = format!("the ledger here is a copy of the one in {}", standing.place);
-    let failure = Failure::new(Exit::Ledger, message);
-    Err(match project {
-        None => failure.hint("mend content/gitcast.yaml, which says where the ledger is kept"),
-        Some(_) => failure
-            .hint("write `ledger:` into content/gitcast.yaml as it was")
-            .hint("or, with it as it was, make this copy the ledger: `gitcast ledger migrate --to sqlite`"),
-    })
-}
-
-fn no_ledger_needed(book: Book, project: Option<&Project>) -> Result<(), Failure> {
-    match project.and_then(|p| p.lineage.as_deref()).filter(|_| book == Book::Real) {
-        None => Ok(()),
-        Some(lineage) => Err(Failure::new(
-            Exit::Ledger,
-            format!("gitcast.yaml names the lineage {lineage}, but there is no ledger: publishing without it could publish everything again"),
-        )
-        .hint("restore state/, or point --state at it")
-        .hint("if nothing was ever published from here: `gitcast apply --new-ledger`")),
-    }
-}
-
 /// Whether `allowed` (a host, with or without port, or an origin) names the endpoint's host.
 fn names_host(allowed: &str, endpoint: &str) -> bool {
     let host_and_port = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
     let host = host_and_port.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
     let allowed = allowed.trim().trim_end_matches('/').to_ascii_lowercase();
     allowed == endpoint || allowed == host_and_port || host.is_some_and(|(host, _)| allowed == host)
-}
-
-/// One value of `--only` or `--exclude`.
-#[derive(Debug)]
-struct Selector {
-    text: String,
-    glob: GlobMatcher,
-    /// Whether it has matched something in `content/`.
-    found: AtomicBool,
-}
-
-impl Selector {
-    fn all(texts: &[String]) -> Result<Vec<Selector>, Failure> {
-        texts.iter().map(|text| Selector::new(text)).collect()
-    }
-
-    fn new(text: &str) -> Result<Selector, Failure> {
-        let glob = Glob::new(text)
-            .map_err(|error| Failure::usage("a selector is not a valid glob").cause(&error))?;
-        Ok(Selector { text: text.to_owned(), glob: glob.compile_matcher(), found: AtomicBool::new(false) })
-    }
-
-    fn is_pattern(&self) -> bool {
-        self.text.contains(['*', '?', '[', '{'])
-    }
-
-    fn matches(&self, post: &PostId, account: &AccountName, platform: PlatformId, path: &str) -> bool {
-        [post.as_str(), account.as_str(), platform.as_str()].contains(&self.text.as_str())
-            || self.glob.is_match(path)
-            || path.strip_prefix("content/").is_some_and(|below| self.glob.is_match(below))
-    }
 }
 
 #[cfg(test)]
