@@ -124,7 +124,8 @@ impl Tree {
     /// Records every post as published.
     fn publish(&self) {
         let (root, content) = (self.dir.path().to_owned(), self.path("content"));
-        let source = Source { root: &root, content: &content, stand_in: None, threads: Threads::Many };
+        let source =
+            Source { root: &root, content: &content, stand_in: None, threads: Threads::Many, held: None };
         let loaded = load(&source, None, &Http::default(), &(Arc::new(|_: &str| None) as _));
         assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics.first());
         // What was published lately counts against the platform's caps, and is never this much.

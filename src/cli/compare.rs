@@ -113,7 +113,11 @@ pub(super) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<Exit, Failur
             "diagnostics": diagnostics,
         }));
     } else {
-        let source = source_of(here.root(), &here.content());
+        let (on_disk, content) = (source_of(here.root(), &here.content()), below.clone());
+        let source = |path: &str| {
+            let name = Path::new(path).strip_prefix(&content).ok().and_then(Path::to_str);
+            name.and_then(|name| here.held.text(name)).or_else(|| on_disk(path))
+        };
         let (base, head) = (&base.as_str()[..ID_CHARS], &head.as_str()[..ID_CHARS]);
         report(workspace, &known, &source)?;
         if !new.is_empty() {
@@ -152,7 +156,13 @@ fn broken(here: &Loaded, there: &Loaded) -> BTreeSet<PostId> {
 /// Reads and judges what was unpacked. No key is looked up: what others propose is not judged with secrets at hand.
 fn load(workspace: &Workspace, sheet: &Sheet) -> Loaded {
     let content = sheet.content();
-    let source = Source { root: sheet.root(), content: &content, stand_in: None, threads: Threads::Many };
+    let source = Source {
+        root: sheet.root(),
+        content: &content,
+        stand_in: None,
+        threads: Threads::Many,
+        held: Some(&sheet.held),
+    };
     let keys: Keys = Arc::new(|_: &str| None);
     desired::load(&source, None, &Http::new(workspace.clock.clone()), &keys)
 }

@@ -142,7 +142,7 @@ impl Workspace {
         stand_in: Option<StandIn>,
     ) -> Result<Loaded, Failure> {
         let (root, content) = self.place();
-        let source = Source { root, content, stand_in, threads: self.threads };
+        let source = Source { root, content, stand_in, threads: self.threads, held: None };
         let held = self.tree.get().map(Tree::hold);
         if held.as_ref().is_some_and(|commit| commit.is_none()) {
             return Err(
@@ -189,7 +189,7 @@ impl Workspace {
     /// `gitcast.yaml` alone: accounts and policy, no manifests.
     pub(super) fn project(&self) -> Loaded {
         let (root, content) = self.place();
-        let source = Source { root, content, stand_in: None, threads: self.threads };
+        let source = Source { root, content, stand_in: None, threads: self.threads, held: None };
         desired::load_project(&source, &Http::new(self.clock.clone()), &self.keys())
     }
 

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod cache;
 mod codec;
 pub mod commit;
+pub mod held;
 pub mod media;
 pub mod resolutions;
 mod resolve;

@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::accounts::accounts_in;
 use super::cache::{Cache, Seen, encode_post};
+use super::held::Held;
 use super::media::stamp;
 use super::resolve::Resolver;
 use super::walk::{PROJECT_FILE, Walk, prefix, shown, walk};
@@ -78,7 +79,12 @@ pub struct ScannedPost {
 /// Reads the project in `content`. Paths in the result are relative to `root`. What `cache` remembers is not read
 /// again; afterwards it is written anew, and a failure of that is of no consequence.
 pub fn scan(root: &Path, content: &Path, cache: Option<&Cache>, threads: Threads) -> Scan {
-    scan_at(root, content, (cache, threads), SystemTime::now())
+    scan_at(root, content, (&Held::default(), cache, threads), SystemTime::now())
+}
+
+/// The same, where manifests of `content` are in memory.
+pub fn scan_with(root: &Path, content: &Path, held: &Held, threads: Threads) -> Scan {
+    scan_at(root, content, (held, None, threads), SystemTime::now())
 }
 
 /// Reads `gitcast.yaml`, and what is known of its accounts, alone.
@@ -91,7 +97,7 @@ pub fn project(root: &Path, content: &Path) -> Scan {
 pub(super) fn scan_at(
     root: &Path,
     content: &Path,
-    (cache, threads): (Option<&Cache>, Threads),
+    (held, cache, threads): (&Held, Option<&Cache>, Threads),
     started: SystemTime,
 ) -> Scan {
     let prefix = prefix(root, content);
@@ -104,7 +110,7 @@ pub(super) fn scan_at(
     }
     scan.read_project(content, &prefix);
     let nothing = Cache::default();
-    scan.read_manifests(content, &prefix, (cache.unwrap_or(&nothing), threads), started);
+    scan.read_manifests(content, &prefix, (held, cache.unwrap_or(&nothing), threads), started);
     scan.diagnostics
         .sort_by(|a, b| (&a.path, a.span.map(|s| s.start)).cmp(&(&b.path, b.span.map(|s| s.start))));
     scan
@@ -143,10 +149,12 @@ impl Scan {
         &mut self,
         content: &Path,
         prefix: &str,
-        (cache, threads): (&Cache, Threads),
+        (held, cache, threads): (&Held, &Cache, Threads),
         started: SystemTime,
     ) {
-        let Walk { manifests, refused, diagnostics, incomplete, .. } = walk(content, prefix);
+        let Walk { mut manifests, refused, diagnostics, incomplete, .. } = walk(content, prefix);
+        manifests.extend(held.paths().cloned());
+        manifests.sort_unstable();
         self.diagnostics.extend(diagnostics);
         self.unreadable_paths.extend(refused.iter().map(|path| shown(prefix, path)));
         let base = self.project.as_ref().and_then(|project| project.media_base_url.as_ref());
@@ -155,7 +163,7 @@ impl Scan {
         self.complete = !incomplete;
         let zone = self.project.as_ref().map_or(TimeZone::UTC, |project| project.timezone.clone());
         let project = self.project.as_ref();
-        let reader = Reader { content, prefix, cache, threads, resolver, zone, project };
+        let reader = Reader { content, prefix, held, cache, threads, resolver, zone, project };
         let mut read = reader.all(&manifests);
         let (zone, resolver) = (reader.zone, reader.resolver);
         let seen = take_seen(&mut read);
@@ -200,6 +208,7 @@ struct Manifest {
 struct Reader<'a> {
     content: &'a Path,
     prefix: &'a str,
+    held: &'a Held,
     cache: &'a Cache,
     threads: Threads,
     resolver: Resolver<'a>,
@@ -257,6 +266,9 @@ impl Reader<'_> {
     }
 
     fn decode(&self, path: &str, report: &Report) -> (Decoded, Option<Seen>) {
+        if let Some(bytes) = self.held.get(path) {
+            return (self.read(bytes, report), None);
+        }
         let full = self.content.join(path);
         let zone = self.zone.iana_name().unwrap_or_default();
         let seen = |stamp, new| Some(Seen { path: report.path().to_owned(), stamp, new });
@@ -274,10 +286,14 @@ impl Reader<'_> {
                 return (Decoded::nothing(), None);
             }
         };
-        let node: Option<Node> = parse(&bytes, report);
-        let decoded = node.map_or_else(Decoded::nothing, |node| post(&node, &self.zone, report));
+        let decoded = self.read(&bytes, report);
         let new = decoded.post.as_ref().map(encode_post);
         (decoded, seen(stamp, new))
+    }
+
+    fn read(&self, bytes: &[u8], report: &Report) -> Decoded {
+        let node: Option<Node> = parse(bytes, report);
+        node.map_or_else(Decoded::nothing, |node| post(&node, &self.zone, report))
     }
 
     /// All media, or none if one of them is bad.

@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::cache::Cache;
+use super::held::{Held, is_plain};
 use super::media::stamp;
-use super::scan::{Scan, Threads, scan, scan_at};
+use super::scan::{Scan, Threads, scan, scan_at, scan_with};
 use super::unchanged::unchanged;
 use crate::domain::diagnostic::Severity;
 use crate::domain::ids::ContentDigest;
@@ -62,7 +63,12 @@ impl Tree {
     /// With the cache at `file`, long enough after everything was written that it is to be remembered.
     fn scan_with(&self, file: &Path) -> Scan {
         let later = SystemTime::now() + Duration::from_secs(60);
-        scan_at(self.root(), &self.content(), (Some(&Cache::open(file.to_owned())), Threads::Many), later)
+        scan_at(
+            self.root(),
+            &self.content(),
+            (&Held::default(), Some(&Cache::open(file.to_owned())), Threads::Many),
+            later,
+        )
     }
 
     /// Every file and link with what is in it and when it was changed.
@@ -337,7 +343,7 @@ fn a_file_that_may_still_be_changing_is_not_remembered() {
     let file = directory.path().join("x");
     tree.post("a.yaml", "a", "a.mp4");
     let cache = Cache::open(file.clone());
-    scan_at(tree.root(), &tree.content(), (Some(&cache), Threads::Many), SystemTime::now());
+    scan_at(tree.root(), &tree.content(), (&Held::default(), Some(&cache), Threads::Many), SystemTime::now());
     let metadata = fs::metadata(tree.content().join("a.yaml")).expect("there");
     assert_eq!(Cache::open(file).post("content/a.yaml", &stamp(&metadata), "Europe/Berlin"), None);
 }
@@ -471,4 +477,36 @@ fn a_tree_with_a_problem_is_never_called_unchanged() {
         tree.scan_with(&file);
         assert_eq!(unchanged(tree.root(), &tree.content(), &Cache::open(file.clone())), None, "{bad}");
     }
+}
+
+/// Where a manifest is makes no difference to what is said of it.
+#[test]
+fn manifests_in_memory_are_read_as_those_on_the_disk() {
+    let tree = Tree::new();
+    tree.post("a.yaml", "one", "a.mp4").post("deep/er/b.yaml", "two", "../../a.mp4");
+    tree.post("c.yaml", "one", "a.mp4").post("d.yaml", "gone", "none.mp4").post(
+        "e.yaml",
+        "out",
+        "../secret.mp4",
+    );
+    tree.write("bad.yaml", "id: [").write("latin.yaml", b"id: \xff").write(".hidden.yaml", "id: h");
+    tree.write("resolutions/x.yaml", "[]").link("a.yaml", "link.yaml");
+    let said = |scan: &Scan| {
+        let posts: Vec<_> = scan.posts.iter().map(|p| format!("{:?} {:?}", p.post, p.media)).collect();
+        let found: Vec<_> = scan.diagnostics.iter().map(|d| format!("{d:?}")).collect();
+        let unreadable = (scan.unreadable_ids.clone(), scan.unreadable_paths.clone());
+        (posts, found, unreadable, scan.complete, scan.suspects.len())
+    };
+    let on_disk = said(&tree.scan());
+    let mut held = Held::default();
+    for (path, (bytes, _)) in tree.snapshot() {
+        let Ok(name) = path.strip_prefix(tree.content()) else { continue };
+        let name = name.to_str().expect("UTF-8");
+        if is_plain(name, bytes.len() as u64) && !path.is_symlink() {
+            held.put(name, bytes);
+            fs::remove_file(&path).expect("removed");
+        }
+    }
+    assert_eq!(held.len(), 7);
+    assert_eq!(said(&scan_with(tree.root(), &tree.content(), &held, Threads::Many)), on_disk);
 }

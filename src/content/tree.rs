@@ -23,7 +23,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::walk::{ENTRIES_MAX, is_manifest};
+use super::held::{HELD_BYTES_MAX, Held, is_plain};
+use super::walk::{ENTRIES_MAX, MANIFESTS_MAX, is_manifest};
 use crate::domain::commit::{Commit, CommitId};
 use crate::domain::manifest::parse::FILE_BYTES_MAX;
 use crate::git::{Git, GitError, Reach, complaint, said};
@@ -272,11 +273,32 @@ impl Repository<'_> {
         self.objects(files.into_iter().chain(links), &mut writer)
     }
 
+    /// Reads those files of `files` into memory that a scan would take for manifests without a word, as far as there is
+    /// room, and gives them with the listing of all others.
+    pub(super) fn hold(&self, files: &Listing) -> Result<(Held, Listing), TreeError> {
+        let mut left = HELD_BYTES_MAX;
+        let mut is_held = |path: &OsStr, entry: &Entry| {
+            let fits = !entry.is_link && path.to_str().is_some_and(|path| is_plain(path, entry.size));
+            fits && left.checked_sub(entry.size).map(|less| left = less).is_some()
+        };
+        let (plain, rest): (BTreeMap<_, _>, BTreeMap<_, _>) = files
+            .0
+            .iter()
+            .map(|(path, entry)| (path.clone(), entry.clone()))
+            .partition(|(p, e)| is_held(p, e));
+        if plain.len() > MANIFESTS_MAX {
+            return Ok((Held::default(), files.clone()));
+        }
+        let mut held = Held::default();
+        self.objects(plain.iter(), &mut held)?;
+        Ok((held, Listing(rest)))
+    }
+
     /// Has git give out these objects, one after another.
     fn objects<'e>(
         &self,
         entries: impl Iterator<Item = (&'e OsString, &'e Entry)>,
-        writer: &mut Writer,
+        taker: &mut dyn Take,
     ) -> Result<(), TreeError> {
         let entries: Vec<_> = entries.collect();
         if entries.is_empty() {
@@ -300,7 +322,7 @@ impl Repository<'_> {
             let mut output = BufReader::with_capacity(BUFFER_BYTES, output);
             let written = entries
                 .iter()
-                .try_for_each(|(path, entry)| writer.object(&mut output, path, entry, &progress));
+                .try_for_each(|(path, entry)| object(&mut output, path, entry, taker, &progress));
             drop(done);
             let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
             // Both may fail where it has ended already.
@@ -329,6 +351,61 @@ fn watch_over(child: &Mutex<Child>, progress: &AtomicU64, over: mpsc::Receiver<(
     }
 }
 
+/// Takes the objects that git gives out.
+trait Take {
+    /// All of `object`, which is no longer than the entry's size. What is not read is passed over.
+    fn take(
+        &mut self,
+        object: &mut dyn Read,
+        path: &OsStr,
+        entry: &Entry,
+        progress: &AtomicU64,
+    ) -> Result<(), TreeError>;
+}
+
+/// The next object, which must be this one.
+fn object(
+    from: &mut impl BufRead,
+    path: &OsStr,
+    entry: &Entry,
+    taker: &mut dyn Take,
+    progress: &AtomicU64,
+) -> Result<(), TreeError> {
+    let missing = || TreeError::Object { id: entry.id.clone(), path: path.to_string_lossy().into_owned() };
+    let mut header = String::new();
+    let read = from.by_ref().take(HEADER_BYTES_MAX).read_line(&mut header);
+    // Git has ended before it was done.
+    if read.is_err() || header.is_empty() {
+        return Err(GitError::Late.into());
+    }
+    let expected = format!("{} blob ", entry.id);
+    let size = header.trim_end().strip_prefix(&expected).and_then(|size| size.parse::<u64>().ok());
+    let size = size.filter(|size| *size == entry.size).ok_or_else(missing)?;
+    let mut object = from.by_ref().take(size);
+    taker.take(&mut object, path, entry, progress)?;
+    io::copy(&mut object, &mut io::sink()).map_err(GitError::Start)?;
+    let mut end = [0];
+    from.read_exact(&mut end).map_err(|_| missing())?;
+    progress.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Holds manifests in memory.
+impl Take for Held {
+    fn take(
+        &mut self,
+        object: &mut dyn Read,
+        path: &OsStr,
+        entry: &Entry,
+        _: &AtomicU64,
+    ) -> Result<(), TreeError> {
+        let mut bytes = Vec::with_capacity(usize::try_from(entry.size).unwrap_or_default());
+        object.read_to_end(&mut bytes).map_err(GitError::Start)?;
+        self.put(&path.to_string_lossy(), bytes);
+        Ok(())
+    }
+}
+
 /// Writes objects below a folder.
 struct Writer<'a> {
     folder: &'a Path,
@@ -337,10 +414,10 @@ struct Writer<'a> {
     go_on: &'a dyn Fn() -> bool,
 }
 
-impl Writer<'_> {
-    fn object(
+impl Take for Writer<'_> {
+    fn take(
         &mut self,
-        from: &mut impl BufRead,
+        object: &mut dyn Read,
         path: &OsStr,
         entry: &Entry,
         progress: &AtomicU64,
@@ -348,35 +425,19 @@ impl Writer<'_> {
         if !(self.go_on)() {
             return Err(TreeError::Stopped);
         }
-        let missing =
-            || TreeError::Object { id: entry.id.clone(), path: path.to_string_lossy().into_owned() };
-        let mut header = String::new();
-        let read = from.by_ref().take(HEADER_BYTES_MAX).read_line(&mut header);
-        // Git has ended before it was done.
-        if read.is_err() || header.is_empty() {
-            return Err(GitError::Late.into());
-        }
-        let expected = format!("{} blob ", entry.id);
-        let size = header.trim_end().strip_prefix(&expected).and_then(|size| size.parse::<u64>().ok());
-        let size = size.filter(|size| *size == entry.size).ok_or_else(missing)?;
         let full = self.place(path).map_err(|error| TreeError::write(path, error))?;
-        let mut object = from.by_ref().take(size);
-        if entry.is_link {
-            link(&mut object, &full).map_err(|error| TreeError::write(path, error))?;
-        } else {
-            self.file(&mut object, &full, path, progress)?;
+        match entry.is_link {
+            true => link(object, &full).map_err(|error| TreeError::write(path, error)),
+            false => self.file(object, &full, path, progress),
         }
-        io::copy(&mut object, &mut io::sink()).map_err(GitError::Start)?;
-        let mut end = [0];
-        from.read_exact(&mut end).map_err(|_| missing())?;
-        progress.fetch_add(1, Ordering::Relaxed);
-        Ok(())
     }
+}
 
+impl Writer<'_> {
     /// A manifest that is too large is written as far as it takes to see that.
     fn file(
         &self,
-        object: &mut impl Read,
+        object: &mut dyn Read,
         full: &Path,
         path: &OsStr,
         progress: &AtomicU64,
@@ -429,7 +490,7 @@ impl Writer<'_> {
 }
 
 /// The link as it was committed: it is for the scan to refuse.
-fn link(object: &mut impl Read, full: &Path) -> io::Result<()> {
+fn link(object: &mut dyn Read, full: &Path) -> io::Result<()> {
     let mut target = Vec::new();
     object.take(LINK_BYTES_MAX).read_to_end(&mut target)?;
     std::os::unix::fs::symlink(OsStr::from_bytes(&target), full)

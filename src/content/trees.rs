@@ -20,6 +20,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::cache::cache_home;
+use super::held::Held;
 use super::tree::{Entry, Listing, Repository, TreeError, make_folder};
 use super::walk::{PROJECT_FILE, RESOLUTIONS, is_manifest, prefix};
 use crate::domain::capability;
@@ -164,10 +165,11 @@ fn boot_id() -> String {
     fs::read_to_string(BOOT_ID).unwrap_or_default()
 }
 
-/// Files of a commit in a folder of their own.
+/// Files of a commit in a folder of their own, but for manifests that are in memory.
 pub struct Sheet {
     folder: PathBuf,
     below: PathBuf,
+    pub held: Held,
 }
 
 impl Sheet {
@@ -183,7 +185,8 @@ impl Sheet {
         below: &Path,
         like: Option<(&Sheet, &Listing)>,
     ) -> Result<Sheet, TreesError> {
-        let sheet = Sheet { below: below.to_owned(), folder };
+        let (held, files) = repository.hold(files)?;
+        let sheet = Sheet { below: below.to_owned(), folder, held };
         let io = |source| TreesError::Io { path: sheet.folder.clone(), source };
         make_folder(&sheet.content()).map_err(io)?;
         let mut there = Listing::default();
@@ -192,7 +195,7 @@ impl Sheet {
                 files.is_same(listing, path) && link(&other.content(), &sheet.content(), path).is_ok()
             });
         }
-        repository.update(&sheet.content(), (&there, files), &|| true)?;
+        repository.update(&sheet.content(), (&there, &files), &|| true)?;
         Ok(sheet)
     }
 

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::content::cache::Cache;
+use crate::content::held::Held;
 use crate::content::resolutions::resolutions;
 use crate::content::scan::{self, Scan, ScannedPost, Threads};
 use crate::domain::capability::{Knowledge, fresh_until, old_facts};
@@ -38,6 +39,8 @@ pub struct Source<'a> {
     pub content: &'a Path,
     pub stand_in: Option<StandIn>,
     pub threads: Threads,
+    /// Manifests that are in memory.
+    pub held: Option<&'a Held>,
 }
 
 /// A server that stands in for every platform, and serves `content/` as media host.
@@ -71,7 +74,10 @@ pub struct Loaded {
 
 /// Reads and judges all of `content/`. Never fails: what is wrong is in the diagnostics.
 pub fn load(source: &Source, cache: Option<&Cache>, http: &Http, keys: &Keys) -> Loaded {
-    let scan = scan::scan(source.root, source.content, cache, source.threads);
+    let scan = match source.held {
+        Some(held) => scan::scan_with(source.root, source.content, held, source.threads),
+        None => scan::scan(source.root, source.content, cache, source.threads),
+    };
     let (mut loaded, posts, suspects) = judge(source, scan, http, keys);
     for (post, is_good) in
         posts.into_iter().map(|p| (p, true)).chain(suspects.into_iter().map(|p| (p, false)))

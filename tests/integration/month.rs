@@ -163,7 +163,8 @@ impl Month {
             let value = if name.ends_with("SECRET") { "rehearsal-secret" } else { "rehearsal-key" };
             Some(Secret::new(value))
         });
-        let source = Source { root: &root, content: &content, stand_in: None, threads: Threads::One };
+        let source =
+            Source { root: &root, content: &content, stand_in: None, threads: Threads::One, held: None };
         let loaded = desired::load(&source, None, &Http::new(self.clock()), &(keys as _));
         assert!(!loaded.diagnostics.iter().any(|d| d.is_error()), "{:?}", loaded.diagnostics);
         loaded

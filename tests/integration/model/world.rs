@@ -281,7 +281,7 @@ impl World {
             Some(Secret::new(value))
         });
         desired::load(
-            &Source { root, content: &content, stand_in: None, threads: Threads::One },
+            &Source { root, content: &content, stand_in: None, threads: Threads::One, held: None },
             Some(&cache),
             &http,
             &keys,
