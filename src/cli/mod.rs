@@ -6,6 +6,7 @@ mod adopt;
 mod apply;
 mod auth;
 mod branch;
+mod caretaker;
 mod compare;
 mod completions;
 mod decisions;

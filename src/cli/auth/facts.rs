@@ -10,7 +10,7 @@ use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
 use crate::cli::ui::Reporter;
 use crate::cli::workspace::{Book, Workspace};
-use crate::cli::{plan, runtime, text, ui};
+use crate::cli::{caretaker, plan, runtime, text, ui};
 use crate::content::accounts::accounts;
 use crate::domain::capability::{Capabilities, FILE, Knowledge, Known, Read, write};
 use crate::domain::grant::{Grant, GrantRecord};
@@ -21,7 +21,6 @@ use crate::ledger::Ledger;
 use crate::platform::inquiry::Answer;
 use crate::platform::oauth::missing;
 use crate::platform::{Error, Platform};
-use crate::reconcile::credentials::{Access, Credentials};
 use crate::reconcile::desired::Loaded;
 use crate::reconcile::execute::{self, Engine, Until};
 use crate::reconcile::inquiry::{inquire, proven_prefixes, renewed};
@@ -82,18 +81,7 @@ pub(super) fn renew(workspace: &Workspace) -> Result<Renewed, Failure> {
     if platforms.is_empty() {
         return Ok(result);
     }
-    let mut engine = Engine {
-        vault: workspace.existing_vault(Book::Real, &ledger)?,
-        ledger,
-        clock: workspace.clock.clone(),
-        actor: workspace.actor(COMMAND),
-        content: workspace.content.clone(),
-        hints: crate::reconcile::news::Hints::default(),
-        commits: BTreeMap::new(),
-        look_back: None,
-        pauses: Vec::new(),
-        platforms,
-    };
+    let mut engine = caretaker::engine(workspace, ledger, COMMAND, platforms)?;
     let answers = runtime::start()?.block_on(ask_all(workspace, &loaded, &mut engine, &mut result))?;
     // Read again: somebody may have written there while the platforms were asked.
     let mut facts = read(workspace, &loaded)?;
@@ -174,30 +162,12 @@ async fn ask(
     base: Option<&str>,
 ) -> Result<Answered, Failure> {
     let now = engine.clock.now();
-    let grant = live_grant(engine, name, platform, now)?;
+    let grant = caretaker::live_grant(engine, name, platform, now)?;
     let moment = (now, engine.actor.as_str());
     let answer = inquire(&mut engine.ledger, platform, (name, &grant), moment).await?;
     let answer = answer.map_err(|error| refused(name, &error))?;
     let proven = proven_prefixes(&engine.ledger, platform, name, base)?;
     Ok(Answered { answer, proven })
-}
-
-/// The account's tokens, which were refreshed if that was due.
-fn live_grant(
-    engine: &Engine,
-    name: &AccountName,
-    platform: &dyn Platform,
-    now: Timestamp,
-) -> Result<Arc<Grant>, Failure> {
-    let issued = (platform.token_care(), platform.origin());
-    match Credentials::new(name.clone(), issued, engine.ledger.grant(name)?).access(&engine.vault, now) {
-        Access::Ready(grant) => Ok(grant),
-        Access::Refresh(grant) if grant.expires_at > now => Ok(grant),
-        Access::Refresh(_) | Access::WaitUntil(_) => {
-            Err(Failure::new(Exit::Temporary, "the access token has expired").hint("run again"))
-        }
-        Access::Blocked(reason) => Err(Failure::new(Exit::LoginNeeded, reason)),
-    }
 }
 
 /// Who has just logged in, and what the platform says they may do.

@@ -16,7 +16,7 @@ use crate::cli::exit::Exit;
 use crate::cli::plan::{FORMAT_VERSION, zone};
 use crate::cli::ui::{self, Reporter};
 use crate::cli::workspace::{Book, Workspace};
-use crate::cli::{runtime, text};
+use crate::cli::{caretaker, runtime, text};
 use crate::domain::ids::AccountName;
 use crate::ledger::Ledger;
 use crate::reconcile::desired::Loaded;
@@ -36,20 +36,8 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     let loaded = workspace.project();
     let ledger = workspace.existing_ledger(Book::Real, loaded.project.as_ref(), "auth refresh")?;
     let platforms = wanted(workspace, &loaded, &ledger, arguments)?;
-    let vault = workspace.existing_vault(Book::Real, &ledger)?;
     let before = generations(&ledger, &platforms)?;
-    let mut engine = Engine {
-        ledger,
-        vault,
-        clock: workspace.clock.clone(),
-        actor: workspace.actor("auth refresh"),
-        content: workspace.content.clone(),
-        hints: crate::reconcile::news::Hints::default(),
-        commits: BTreeMap::new(),
-        look_back: None,
-        pauses: Vec::new(),
-        platforms,
-    };
+    let mut engine = caretaker::engine(workspace, ledger, "auth refresh", platforms)?;
     let summary = runtime::start()?.block_on(async {
         let until = Until::settled(Timestamp::MIN, runtime::listen_for_stop());
         let mut reporter = Reporter::new(workspace.palette, zone(&loaded));
