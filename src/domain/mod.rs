@@ -5,6 +5,7 @@ pub mod capability;
 pub mod commit;
 pub mod comparison;
 pub mod diagnostic;
+pub mod drift;
 pub mod event;
 pub mod grant;
 pub mod history;

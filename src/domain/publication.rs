@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::commit::Commit;
+use super::drift::{self, AS_RECORDED, NO_LONGER_PUBLIC};
 use super::ids::{AccountName, ContentDigest, PlatformId, PostId};
 use super::payload::Payload;
 use super::retry::ErrorKind;
@@ -57,9 +58,6 @@ pub struct Reason {
 pub const ABANDONED: &str = "abandoned";
 /// A post that the ledger does not know was found at the platform before anything was sent.
 pub const ALREADY_THERE: &str = "already-there";
-
-/// The code of a published post of which the platform has told that it is not public any more.
-pub const NO_LONGER_PUBLIC: &str = "no-longer-public";
 
 impl Reason {
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Reason {
@@ -127,7 +125,8 @@ pub enum Change {
     Deleted,
     /// The platform does not edit or delete it; it stays as it is.
     TurnedDown { reason: Reason },
-    /// The platform told something about a published or delivered post that no look would show.
+    /// The platform told something about a published or delivered post that no look would show, or it was compared with
+    /// what is recorded: one of the codes of [`drift`](super::drift).
     Noticed { reason: Reason },
     /// No progress this time.
     Delayed { kind: ErrorKind, reason: Reason, next_at: Timestamp },
@@ -375,7 +374,12 @@ impl Publication {
 
     /// Whether the platform has told that it is not public any more.
     pub fn is_no_longer_public(&self) -> bool {
-        self.state.is_success() && self.reason.as_ref().is_some_and(|reason| reason.code == NO_LONGER_PUBLIC)
+        self.finding().is_some_and(|reason| reason.code == NO_LONGER_PUBLIC)
+    }
+
+    /// How it was found to differ from what is recorded, and may still.
+    pub fn finding(&self) -> Option<&Reason> {
+        self.reason.as_ref().filter(|reason| self.state.is_success() && drift::is_finding(&reason.code))
     }
 
     fn note(&mut self, change: &Change, at: Timestamp) {
@@ -422,17 +426,17 @@ impl Publication {
             }
             Change::Looked { remote, next_at, .. } => {
                 self.remote = remote.clone();
-                noticed = self.reason.take().filter(|reason| reason.code == NO_LONGER_PUBLIC);
+                noticed = self.reason.take().filter(|reason| drift::is_finding(&reason.code));
                 (noticed.as_ref(), *next_at)
             }
             Change::Noticed { reason } => {
-                self.reason = Some(reason.clone());
+                self.reason = Some(reason.clone()).filter(|reason| reason.code != AS_RECORDED);
                 return;
             }
             Change::Unanswered { reason, next_at } => (Some(reason), Some(*next_at)),
             Change::Delayed { reason, next_at, .. } => {
                 self.tries += 1;
-                if !self.is_no_longer_public() {
+                if self.finding().is_none() {
                     self.reason = Some(reason.clone());
                 }
                 self.next_at = Some(*next_at);

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 
 use super::execute::Notice;
 use super::lane::Platforms;
+use crate::domain::drift::NO_LONGER_PUBLIC;
 use crate::domain::event::Event;
 use crate::domain::ids::{AccountName, PostId};
 use crate::domain::news::News;
-use crate::domain::publication::{Change, NO_LONGER_PUBLIC, Publication, Reason, State};
+use crate::domain::publication::{Change, Publication, Reason, State};
 use crate::ledger::{Error, Ledger};
 
 /// What was told, and the accounts whose app it was told to: it can be about no other.

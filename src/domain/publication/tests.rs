@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::domain::drift::MISSING;
 use crate::domain::limits::Counts;
 use crate::domain::payload::Estimate;
 
@@ -474,4 +475,20 @@ fn what_the_platform_told_stays_whatever_later_looks_come_to() {
             "another attempt is another post"
         );
     }
+}
+
+#[test]
+fn how_a_live_post_differs_stands_until_a_look_finds_it_as_recorded() {
+    let after = |before: &Publication, change: &Change| apply(Some(before), change).expect("legal").0;
+    let noticed = |code: &str| Change::Noticed { reason: Reason::new(code, "seen") };
+    let delayed = Change::Delayed {
+        kind: ErrorKind::Transient,
+        reason: Reason::new("timeout", "slow"),
+        next_at: time(9),
+    };
+    let differs = after(&after(&publication(State::Published), &noticed(MISSING)), &delayed);
+    assert_eq!(differs.finding().map(|reason| reason.code.as_str()), Some(MISSING));
+    let again = after(&differs, &noticed(AS_RECORDED));
+    assert_eq!((again.state, again.finding(), &again.reason), (State::Published, None, &None));
+    assert_eq!((again.tries, again.next_at), (differs.tries, Some(time(9))), "nothing was tried");
 }

@@ -1,8 +1,8 @@
 //! What platforms tell on their own: looks come sooner, nothing else does.
 
 use super::*;
+use crate::domain::drift::NO_LONGER_PUBLIC;
 use crate::domain::news::News;
-use crate::domain::publication::NO_LONGER_PUBLIC;
 use crate::platform::webhooks::{Delivery, NotAuthentic, Webhooks};
 use crate::reconcile::news::{Hints, Told, take_in};
 
