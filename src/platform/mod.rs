@@ -23,6 +23,7 @@ use crate::domain::publication::{Checkpoint, Publication, Reason, Remote};
 
 pub mod bluesky;
 pub mod doubt;
+pub mod drift;
 pub mod error;
 pub mod http;
 pub mod inquiry;
@@ -86,6 +87,11 @@ pub trait Platform: Send + Sync {
 
     /// `None`: this platform tells nothing on its own.
     fn webhooks(&self) -> Option<&dyn webhooks::Webhooks> {
+        None
+    }
+
+    /// `None`: live posts are not compared with what is recorded here.
+    fn drift(&self) -> Option<&dyn drift::Drift> {
         None
     }
 

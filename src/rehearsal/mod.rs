@@ -184,6 +184,16 @@ impl Rehearsal {
         tiktok::hide(&self.server, publish_id)
     }
 
+    /// The creator makes a TikTok post that was taken back public again. False when it never was.
+    pub fn show(&self, publish_id: &str) -> bool {
+        tiktok::show(&self.server, publish_id)
+    }
+
+    /// The creator changes the caption of a TikTok video in the app. False when it never was public.
+    pub fn reword(&self, publish_id: &str, text: &str) -> bool {
+        tiktok::reword(&self.server, publish_id, text)
+    }
+
     /// The creator ends all logins of a TikTok account, in the app's settings.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use super::oauth;
-use super::types::{self, CreatorInfo, Init, Status, User, UserInfo, Video, Videos};
+use super::types::{self, CreatorInfo, Found, Init, Status, User, UserInfo, Video, Videos};
 use crate::domain::grant::Grant;
 use crate::domain::retry::ErrorKind;
 use crate::platform::error::Error;
@@ -182,7 +182,8 @@ impl Client {
         self.post(session, operation::VIDEO_LIST, "/v2/video/list/", &query, body, Effect::Harmless).await
     }
 
-    /// At most [`PAGE_MAX`] posts by their ids; unknown ones are left out.
+    /// At most [`PAGE_MAX`] posts by their ids; those that are not public are left out. What is no whole answer to just
+    /// these ids is an error: that a post is left out of it would mean nothing.
     pub(super) async fn video_query(
         &self,
         session: Session<'_>,
@@ -190,9 +191,14 @@ impl Client {
     ) -> Result<Vec<Video>, Error> {
         let body = json!({ "filters": { "video_ids": &ids[..ids.len().min(PAGE_MAX)] } });
         let (path, query) = ("/v2/video/query/", [("fields", VIDEO_FIELDS)]);
-        let found: Videos =
-            self.post(session, operation::VIDEO_QUERY, path, &query, body, Effect::Harmless).await?;
-        Ok(found.videos)
+        let operation = operation::VIDEO_QUERY;
+        let found: Found = self.post(session, operation, path, &query, body, Effect::Harmless).await?;
+        let unreadable = |what| types::unreadable(operation, Effect::Harmless, what);
+        let videos = found.videos.ok_or_else(|| unreadable("it lacks the list of videos"))?;
+        match videos.iter().all(|video| ids.contains(&video.id)) {
+            true => Ok(videos),
+            false => Err(unreadable("it holds a video that was not asked for")),
+        }
     }
 
     /// The page on which a creator grants, with `query` (TikTok docs `lkw`, read 2026-11-22).

@@ -21,6 +21,7 @@ use crate::domain::publication::{Publication, State};
 mod body;
 mod checkpoint;
 mod client;
+mod drift;
 mod errors;
 mod inquiry;
 mod known;
@@ -145,6 +146,10 @@ impl Platform for Tiktok {
     }
 
     fn webhooks(&self) -> Option<&dyn crate::platform::webhooks::Webhooks> {
+        Some(self)
+    }
+
+    fn drift(&self) -> Option<&dyn crate::platform::drift::Drift> {
         Some(self)
     }
 

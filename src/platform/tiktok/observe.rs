@@ -25,7 +25,7 @@ const RESENDS_MAX: u32 = 3;
 /// Pages of the creator's newest posts to look through: 60 posts.
 const LIST_PAGES_MAX: u32 = 3;
 /// Characters of a text that `video/list` tells (TikTok docs `vo`, read 2026-11-22).
-const LISTED_CHARS_MAX: usize = 150;
+pub(super) const LISTED_CHARS_MAX: usize = 150;
 /// The site of permalinks.
 const SITE: &str = "https://www.tiktok.com";
 const URL_BYTES_MAX: usize = 2_048;
@@ -314,7 +314,7 @@ fn remote(checkpoint: &Checkpoint) -> Remote {
     Remote { id: checkpoint.post_ids.first().cloned(), url: checkpoint.url.clone() }
 }
 
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
@@ -337,7 +337,7 @@ fn is_same_text(text: &str, listed: &str) -> bool {
     !listed.is_empty() && (text == listed || is_cut && text.starts_with(cut))
 }
 
-fn normalized(text: &str) -> String {
+pub(super) fn normalized(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -158,7 +158,15 @@ pub(super) struct User {
     pub(super) video_count: Option<i64>,
 }
 
-/// A page of `video/list`, newest first, or the answer of `video/query` (TikTok docs `vl`, `vq`, read 2026-11-22).
+/// The answer of `video/query` (TikTok docs `vq`, read 2026-11-22).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Found {
+    /// Absent where it was not answered, which is no empty list.
+    pub(super) videos: Option<Vec<Video>>,
+}
+
+/// A page of `video/list`, newest first (TikTok docs `vl`, read 2026-11-22).
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Videos {

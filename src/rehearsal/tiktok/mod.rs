@@ -221,7 +221,17 @@ pub(super) fn finish_draft(server: &Server, publish_id: &str) -> bool {
 
 /// The creator takes a public post back. False when it is not public.
 pub(super) fn hide(server: &Server, publish_id: &str) -> bool {
-    server.model().hide(&server.store, publish_id)
+    server.model().change(&server.store, publish_id, |post| post.hidden = true)
+}
+
+/// The creator makes it public again. False when it never was.
+pub(super) fn show(server: &Server, publish_id: &str) -> bool {
+    server.model().change(&server.store, publish_id, |post| post.hidden = false)
+}
+
+/// The creator writes another caption below a post that has been public. False when there is none.
+pub(super) fn reword(server: &Server, publish_id: &str, text: &str) -> bool {
+    server.model().change(&server.store, publish_id, |post| post.post.title = text.to_owned())
 }
 
 /// The creator takes all of the account's logins back, in the app's settings.

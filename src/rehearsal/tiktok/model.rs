@@ -374,10 +374,16 @@ impl Model {
         publication.post_id.filter(|_| visible && !publication.hidden)
     }
 
-    pub(super) fn hide(&mut self, store: &Store, publish_id: &str) -> bool {
+    /// The creator does something to a post that has come out in public.
+    pub(super) fn change(
+        &mut self,
+        store: &Store,
+        publish_id: &str,
+        change: impl FnOnce(&mut Publication),
+    ) -> bool {
         let post = self.publications.iter_mut().find(|publication| publication.publish_id == publish_id);
         let Some(post) = post.filter(|publication| publication.post_id.is_some()) else { return false };
-        post.hidden = true;
+        change(post);
         post.save(store).is_ok()
     }
 }

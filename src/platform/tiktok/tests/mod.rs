@@ -7,4 +7,4 @@ mod looking;
 mod noise;
 mod prepare;
 mod standin;
-mod support;
+pub(super) mod support;

@@ -33,7 +33,7 @@ pub(super) fn located<T>(value: T) -> Located<T> {
     Located::new(value, Span::default())
 }
 
-pub(super) fn account(mode: Mode, audited: bool, endpoint: Option<&str>) -> Account {
+pub(in crate::platform::tiktok) fn account(mode: Mode, audited: bool, endpoint: Option<&str>) -> Account {
     Account {
         name: located("brand".parse().expect("name")),
         platform: PlatformId::Tiktok,
@@ -50,7 +50,7 @@ pub(super) fn account(mode: Mode, audited: bool, endpoint: Option<&str>) -> Acco
     }
 }
 
-pub(super) fn adapter(account: Account) -> Tiktok {
+pub(in crate::platform::tiktok) fn adapter(account: Account) -> Tiktok {
     let keys: Keys = Arc::new(|name| match name {
         "TIKTOK_CLIENT_KEY" => Some(Secret::new("app-key")),
         "OTHER_SECRET" => Some(Secret::new("app-secret")),
