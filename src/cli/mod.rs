@@ -11,6 +11,7 @@ mod compare;
 mod completions;
 mod decisions;
 mod doctor;
+mod drift;
 mod error;
 mod events;
 pub mod exit;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::decisions;
+use super::drift;
 use super::error::Failure;
 use super::exit::Exit;
 use super::moment;
@@ -22,12 +23,16 @@ pub(super) struct Arguments {
     /// Of the rehearsal instead
     #[arg(long)]
     rehearse: bool,
+    /// First ask the platforms whether what was published is as recorded, and record how it differs
+    #[arg(long, conflicts_with_all = ["rehearse", "at"])]
+    refresh: bool,
     /// As it was then: 2026-12-01T09:00, in the project's time zone unless it has its own
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
 }
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
+    let refreshed = arguments.refresh.then(|| drift::refresh(workspace)).transpose()?;
     let loaded = workspace.project();
     let ledger = workspace.read_ledger(Book::of(arguments.rehearse), loaded.project.as_ref())?;
     let zone = zone(&loaded);
@@ -51,14 +56,18 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
             "publications": publications,
             "pauses": on,
             "logins": notices,
+            "refreshed": refreshed.as_ref().map(|refreshed| &refreshed.accounts),
         }));
     } else {
         let palette = workspace.palette;
         ui::print(&describe(&publications, palette, &zone));
         ui::print(&decisions::describe_pauses(&on, palette, &zone));
         notices.iter().for_each(|notice| ui::print(&format!("{}\n", notice.line(palette))));
+        for account in refreshed.iter().flat_map(|refreshed| &refreshed.accounts) {
+            ui::print(&format!("{}\n", account.line()));
+        }
     }
-    Ok(Exit::Converged)
+    Ok(refreshed.map_or(Exit::Converged, |refreshed| refreshed.exit()))
 }
 
 /// A publication as scripts see it.

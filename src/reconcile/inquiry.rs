@@ -39,7 +39,7 @@ pub async fn inquire(
     Ok(answer)
 }
 
-fn no_room(operation: &'static str, now: Timestamp, at: Timestamp) -> Error {
+pub(super) fn no_room(operation: &'static str, now: Timestamp, at: Timestamp) -> Error {
     let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
     let message = format!("the platform's rate limit has no room: run again in {} s", wait.as_secs() + 1);
     Error {

@@ -2,6 +2,7 @@
 
 pub mod credentials;
 pub mod desired;
+pub mod drift;
 pub mod execute;
 pub mod inquiry;
 pub mod lane;

@@ -11,6 +11,7 @@ mod commits;
 mod conformance;
 mod contract;
 mod deletion;
+mod drift;
 mod exceptions;
 mod faults;
 mod fuzz;

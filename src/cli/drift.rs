@@ -1,0 +1,172 @@
+//! `gitcast status --refresh`: asks the platforms whether what was published is as recorded, before it is told.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::caretaker;
+use super::error::Failure;
+use super::exit::Exit;
+use super::plan::{self, zone};
+use super::ui::Reporter;
+use super::workspace::{Book, Workspace};
+use super::{runtime, text, ui};
+use crate::domain::ids::AccountName;
+use crate::domain::publication::Publication;
+use crate::domain::retry::ErrorKind;
+use crate::platform::{Error, Platform};
+use crate::reconcile::desired::Loaded;
+use crate::reconcile::drift::{Compared, compare, live};
+use crate::reconcile::execute::{self, Engine, Until};
+use crate::reconcile::lane::Platforms;
+
+const COMMAND: &str = "status --refresh";
+
+/// How comparing went on each account that has something to compare.
+#[derive(Debug, Default)]
+pub(super) struct Refreshed {
+    pub(super) accounts: Vec<Account>,
+    exits: Vec<Exit>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Account {
+    account: AccountName,
+    /// Posts that the platform answered for, and those of them that differ.
+    compared: usize,
+    differing: usize,
+    /// Why not all were compared.
+    error: Option<String>,
+}
+
+impl Refreshed {
+    /// How the asking went: what it found changes no exit code.
+    pub(super) fn exit(&self) -> Exit {
+        Exit::of(self.exits.iter().copied())
+    }
+
+    fn add(&mut self, account: &AccountName, compared: &Compared, failure: Option<Failure>) {
+        let error = failure.map(|failure| {
+            let why = [&[failure.message][..], &failure.causes, &failure.hints].concat().join("; ");
+            let why = text::one_line(&why, 600);
+            ui::tell(&format!("{account}: {why}"));
+            self.exits.push(failure.exit);
+            why
+        });
+        let Compared { posts: compared, differing, .. } = *compared;
+        self.accounts.push(Account { account: account.clone(), compared, differing, error });
+    }
+}
+
+impl Account {
+    pub(super) fn line(&self) -> String {
+        let s = if self.compared == 1 { "" } else { "s" };
+        let rest = if self.error.is_some() { ", the rest is as it was recorded" } else { "" };
+        let Account { account, compared, differing, .. } = self;
+        format!("{account}: compared {compared} live post{s}, {differing} not as recorded{rest}")
+    }
+}
+
+/// Compares what the selectors choose and records what is found.
+pub(super) fn refresh(workspace: &Workspace) -> Result<Refreshed, Failure> {
+    workspace.refuse_now()?;
+    let loaded = workspace.project();
+    let project = loaded.project.as_ref();
+    if project.is_none() {
+        plan::report_diagnostics(workspace, &loaded)?;
+        return Err(Failure::error("without a valid gitcast.yaml there are no accounts to ask for"));
+    }
+    let mut refreshed = Refreshed::default();
+    if workspace.read_ledger(Book::Real, project)?.is_none() {
+        return Ok(refreshed);
+    }
+    let ledger = workspace.existing_ledger(Book::Real, project, COMMAND)?;
+    let mut publications = ledger.publications()?;
+    publications.retain(|p| workspace.selects(&p.post, &p.account, p.platform, &p.path));
+    let mut platforms = Platforms::new();
+    for (name, platform) in &loaded.platforms {
+        let Some(drift) = platform.drift() else { continue };
+        if live(&ledger, drift, (name, &publications), workspace.clock.now())?.is_empty() {
+            continue;
+        }
+        let record = ledger.grant(name)?;
+        let failure = match record {
+            Some(record) if !record.is_logged_out() => {
+                (!workspace.may_send(&loaded, name)).then(|| workspace.endpoint_refused(name, &loaded))
+            }
+            _ => Some(not_asked("no login").hint(format!("run `gitcast auth login {name}`"))),
+        };
+        match failure {
+            Some(failure) => refreshed.add(name, &Compared::default(), Some(failure)),
+            None => drop(platforms.insert(name.clone(), Arc::clone(platform))),
+        }
+    }
+    if platforms.is_empty() {
+        return Ok(refreshed);
+    }
+    let mut engine = caretaker::engine(workspace, ledger, COMMAND, platforms)?;
+    runtime::start()?.block_on(ask_all(workspace, &loaded, &mut engine, &publications, &mut refreshed))?;
+    Ok(refreshed)
+}
+
+/// Not an error: what is recorded is told all the same.
+fn not_asked(why: impl Into<String>) -> Failure {
+    Failure::new(Exit::Converged, why)
+}
+
+/// Refreshes the logins that are due, then asks for one account after the other.
+async fn ask_all(
+    workspace: &Workspace,
+    loaded: &Loaded,
+    engine: &mut Engine,
+    publications: &[Publication],
+    refreshed: &mut Refreshed,
+) -> Result<(), Failure> {
+    let stop = runtime::listen_for_stop();
+    let until = Until::settled(Timestamp::MIN, stop.clone());
+    let mut reporter = Reporter::new(workspace.palette, zone(loaded));
+    execute::renew(engine, false, until, &mut |notice| reporter.notice(&notice)).await?;
+    for (name, platform) in engine.platforms.clone() {
+        match ask(engine, (&name, &*platform), publications, &stop).await {
+            Ok(compared) if compared.interrupted => {
+                refreshed.add(&name, &compared, Some(Failure::new(Exit::Interrupted, "stopped")));
+                break;
+            }
+            Ok(compared) => {
+                let failure = compared.error.as_ref().map(|error| refused(&name, error));
+                refreshed.add(&name, &compared, failure);
+            }
+            Err(failure) => refreshed.add(&name, &Compared::default(), Some(failure)),
+        }
+    }
+    Ok(())
+}
+
+async fn ask(
+    engine: &mut Engine,
+    (name, platform): (&AccountName, &dyn Platform),
+    publications: &[Publication],
+    stop: &watch::Receiver<bool>,
+) -> Result<Compared, Failure> {
+    let Some(drift) = platform.drift() else { return Ok(Compared::default()) };
+    let now = engine.clock.now();
+    let grant = caretaker::live_grant(engine, name, platform, now)?;
+    if let Some(scope) = drift.lacks(&grant) {
+        return Err(not_asked(format!("the login was not granted `{scope}`, which comparing takes"))
+            .hint(format!("log in again and grant it: gitcast auth login {name}")));
+    }
+    let live = live(&engine.ledger, drift, (name, publications), now)?;
+    Ok(compare(engine, (platform, drift), (name, &grant), &live, stop).await?)
+}
+
+fn refused(name: &AccountName, error: &Error) -> Failure {
+    let failure = |exit| Failure::new(exit, "the platform did not tell how the posts are").cause(error);
+    match error.kind {
+        ErrorKind::Auth => failure(Exit::LoginNeeded)
+            .hint(format!("run `gitcast auth refresh --force {name}`, then this again; else log in again")),
+        ErrorKind::RateLimited | ErrorKind::Transient => failure(Exit::Temporary).hint("run again later"),
+        _ => failure(Exit::Error),
+    }
+}

@@ -1,0 +1,165 @@
+//! Live posts that are not as recorded any more: told by a look, and never posted again.
+
+use gitcast::rehearsal::{AccountSetup, Action, Fault, SCOPES};
+use serde_json::Value;
+
+use crate::pages::Serving;
+use crate::support::{Project, Run, Server};
+
+const REFRESH: [&str; 3] = ["status", "--refresh", "--json"];
+
+fn server() -> Server {
+    let at_once = AccountSetup { moderation_ms: 0, ..AccountSetup::audited("direct") };
+    Server::start_with(vec![AccountSetup::new("drafts"), at_once])
+}
+
+/// A public video with a text, live, and its name at TikTok.
+fn live(server: &Server) -> (Project, String) {
+    let project = server.project_of(&["direct"]);
+    project.run(&["auth", "audit", "direct", "audited"]).expect(0);
+    manifest(&project, "clip");
+    project.run(&["apply", "--auto-approve"]).expect(0);
+    let id = server.rehearsal.publications()[0].publish_id.clone();
+    (project, id)
+}
+
+fn manifest(project: &Project, id: &str) {
+    project.direct(id);
+    let path = format!("content/{id}.yaml");
+    let text = std::fs::read_to_string(project.path(&path)).expect("written");
+    project.write(&path, text.replace("self_only", "public"));
+}
+
+fn publication(run: &Run) -> Value {
+    run.json()["publications"][0].clone()
+}
+
+fn noticed(project: &Project) -> usize {
+    project.run(&["log"]).expect(0).stdout.matches("noticed").count()
+}
+
+fn entries(project: &Project) -> usize {
+    let log = project.run(&["log", "--json", "--requests", "--limit", "10000"]).expect(0).json();
+    log["entries"].as_array().expect("a list").len()
+}
+
+#[test]
+fn what_becomes_of_a_live_post_is_told_once_and_taken_back_when_it_is_as_recorded_again() {
+    let server = server();
+    let (project, id) = live(&server);
+    let before = publication(&project.run(&["status", "--json"]).expect(0));
+    assert_eq!((&before["state"], &before["reason"]), (&"published".into(), &Value::Null));
+    let mut recorded = 0;
+    let mut look = |expected: Option<&str>, news: usize| {
+        for times in [news, 0] {
+            let asked = server.requests("video_query");
+            let run = project.run(&REFRESH).expect(0);
+            let found = publication(&run);
+            assert_eq!((found["reason"].as_str(), &found["state"]), (expected, &before["state"]));
+            assert_eq!(found["remote_url"], before["remote_url"], "where it was is not forgotten");
+            let account = &run.json()["refreshed"][0];
+            let differing = usize::from(expected.is_some());
+            assert_eq!((&account["compared"], &account["differing"]), (&1.into(), &differing.into()));
+            assert_eq!(server.requests("video_query"), asked + 1);
+            recorded += times;
+            assert_eq!(noticed(&project), recorded, "{expected:?}");
+        }
+    };
+    look(None, 0);
+    assert!(server.rehearsal.hide(&id));
+    look(Some("missing"), 1);
+    let serving = Serving::start(&project, &[]);
+    for (what, text) in [
+        ("show", project.run(&["show", "clip"]).expect(0).stdout),
+        ("log", project.run(&["log"]).expect(0).stdout),
+        ("status", project.run(&["status"]).expect(0).stdout),
+        ("page", serving.get("/post-clip.html")),
+    ] {
+        assert!(text.contains("deleted, made private or taken down"), "{what}: {text}");
+    }
+    drop(serving);
+    assert!(server.rehearsal.show(&id));
+    look(None, 1);
+    assert!(server.rehearsal.reword(&id, "Another \u{202e}text\u{1b}[31m"));
+    look(Some("caption-differs"), 1);
+    let told = project.run(&["status"]).expect(0).stdout;
+    assert!(told.contains("\"Another text[31m\"") && !told.contains('\u{1b}'), "{told}");
+    assert!(server.rehearsal.reword(&id, "The text  of clip\n"));
+    look(None, 1);
+    // It is never posted again for it, nor planned to be.
+    assert!(server.rehearsal.hide(&id));
+    look(Some("missing"), 1);
+    project.run(&["plan", "--detailed-exitcode"]).expect(0);
+    project.run(&["apply", "--auto-approve"]).expect(0);
+    assert_eq!((server.count(), server.requests("video_init")), (1, 1));
+    project.run(&["doctor"]).expect(0);
+}
+
+#[test]
+fn an_answer_that_is_not_whole_says_nothing_about_posts() {
+    let server = server();
+    let (project, _) = live(&server);
+    let ok = |data: &str| format!(r#"{{"data":{data},"error":{{"code":"ok","message":"","log_id":"L"}}}}"#);
+    let other = r#"{"videos":[{"id":"1","title":"x"}]}"#;
+    for (what, action, exit) in [
+        ("no list", Action::EffectThenStatus { code: 200, body: Some(ok("{}")) }, 1),
+        ("null", Action::EffectThenStatus { code: 200, body: Some(ok(r#"{"videos":null}"#)) }, 1),
+        ("another's", Action::EffectThenStatus { code: 200, body: Some(ok(other)) }, 1),
+        ("garbage", Action::GarbageBody, 1),
+        ("cut", Action::CutBeforeRead, 5),
+        ("busy", Action::Status { code: 503, body: None }, 5),
+        ("too many", Action::Status { code: 429, body: None }, 5),
+        ("expired", Action::ExpireAccessToken, 6),
+    ] {
+        server.rehearsal.faults().add(Fault::next("video_query", action));
+        let before = entries(&project);
+        let run = project.run(&REFRESH).expect(exit);
+        assert_eq!(publication(&run)["reason"], Value::Null, "{what}");
+        let account = &run.json()["refreshed"][0];
+        assert_eq!(account["compared"], 0, "{what}");
+        assert!(account["error"].is_string() && run.stderr.contains("direct: "), "{what}: {run:?}");
+        assert_eq!((noticed(&project), entries(&project)), (0, before + 1), "{what}: the request alone");
+    }
+}
+
+#[test]
+fn many_posts_are_a_few_requests_and_unnamed_ones_are_left_alone() {
+    let server = server();
+    let project = server.project_of(&["direct"]);
+    for n in 0..21 {
+        let id = format!("p{n}");
+        manifest(&project, &id);
+        project.run(&["adopt", &id, "direct", "--remote-id", &format!("75{n:017}")]).expect(0);
+    }
+    let run = project.run(&[&REFRESH[..], &["--only", "p1*"]].concat()).expect(0);
+    assert_eq!(run.json()["refreshed"][0]["compared"], 11);
+    assert_eq!((server.requests("video_query"), noticed(&project)), (1, 11));
+    let run = project.run(&REFRESH).expect(0);
+    assert_eq!(run.json()["refreshed"][0]["differing"], 21);
+    assert_eq!((server.requests("video_query"), noticed(&project)), (3, 21));
+}
+
+#[test]
+fn who_cannot_be_asked_is_told_and_the_others_are_asked() {
+    let scopes = SCOPES.iter().filter(|scope| **scope != "video.list").map(|scope| (*scope).to_owned());
+    let server = Server::start_with(vec![
+        AccountSetup { scopes: scopes.collect(), ..AccountSetup::audited("drafts") },
+        AccountSetup::audited("direct"),
+    ]);
+    let project = server.project();
+    project.draft("one").direct("two");
+    project.run(&["adopt", "one", "drafts", "--remote-id", "7"]).expect(0);
+    project.run(&["adopt", "two", "direct", "--remote-id", "8"]).expect(0);
+    let run = project.run(&["status", "--refresh"]).expect(0);
+    assert!(run.stderr.contains("drafts: the login was not granted `video.list`"), "{}", run.stderr);
+    assert!(run.stdout.contains("direct: compared 1 live post, 1 not as recorded"), "{}", run.stdout);
+    project.run(&["auth", "logout", "drafts"]).expect(0);
+    let run = project.run(&["status", "--refresh"]).expect(0);
+    assert!(run.stderr.contains("drafts: no login; run `gitcast auth login drafts`"), "{}", run.stderr);
+    assert_eq!(server.requests("video_query"), 2);
+    project.run(&["status", "--refresh", "--rehearse"]).expect(64);
+    project.run(&["--now", "2027-01-01T00:00Z", "status", "--refresh"]).expect(64);
+    let nothing = Project::new();
+    assert!(nothing.run(&["status", "--refresh"]).expect(0).stdout.contains("Nothing is recorded yet."));
+    assert!(!nothing.path("state").exists(), "asking for nothing leaves nothing behind");
+}
