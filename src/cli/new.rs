@@ -14,6 +14,7 @@ use super::{moment, ui};
 use crate::domain;
 use crate::domain::capability;
 use crate::domain::ids::{AccountName, PostId};
+use crate::domain::manifest::write;
 use crate::domain::project::Account;
 use crate::ledger::{self, Ledger};
 use crate::platform::{self, Starter};
@@ -141,7 +142,7 @@ fn chosen<'a>(
 fn manifest(id: &PostId, at: Option<&str>, starters: &[(&Account, Starter)]) -> String {
     let mut text = format!(
         "# yaml-language-server: $schema={SCHEMA}\n\n# Permanent: this file may be renamed, the id may not.\nid: {}\n\n",
-        word(id.as_str())
+        write::name(id.as_str())
     );
     text += &match at {
         Some(at) => format!("publish_at: {at}\n\n"),
@@ -160,13 +161,8 @@ fn manifest(id: &PostId, at: Option<&str>, starters: &[(&Account, Starter)]) -> 
     };
     text += "to:\n";
     for (account, starter) in starters {
-        text += &format!("  {}:\n", word(account.name.value.as_str()));
+        text += &format!("  {}:\n", write::name(account.name.value.as_str()));
         starter.lines.iter().for_each(|line| text += &format!("    {line}\n"));
     }
     text
-}
-
-/// A name as YAML reads it as a name: one that is a word of YAML's own stands in quotes.
-fn word(name: &str) -> String {
-    if name.eq_ignore_ascii_case("null") { format!("\"{name}\"") } else { name.to_owned() }
 }

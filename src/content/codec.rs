@@ -294,13 +294,18 @@ impl Codec for MediaSource {
 
 impl Codec for DesiredState {
     fn put(&self, out: &mut Vec<u8>) {
-        out.push(u8::from(*self == DesiredState::Deleted));
+        out.push(match self {
+            DesiredState::Present => 0,
+            DesiredState::Deleted => 1,
+            DesiredState::Adopted => 2,
+        });
     }
 
     fn get(from: &mut Reader<'_>) -> Option<Self> {
         match from.take(1)? {
             [0] => Some(DesiredState::Present),
             [1] => Some(DesiredState::Deleted),
+            [2] => Some(DesiredState::Adopted),
             _ => None,
         }
     }

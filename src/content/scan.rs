@@ -298,7 +298,7 @@ impl Reader<'_> {
 
     /// All media, or none if one of them is bad.
     fn media(&self, post: &Post, path: &str, report: &Report) -> Option<Vec<Medium>> {
-        if post.state == DesiredState::Deleted {
+        if post.state != DesiredState::Present {
             return Some(Vec::new());
         }
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);

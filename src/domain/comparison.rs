@@ -122,7 +122,7 @@ fn published(desired: &Desired, now: Timestamp) -> Publication {
         account: desired.account.clone(),
         platform: desired.platform,
         state: match desired.state {
-            DesiredState::Present => State::Published,
+            DesiredState::Present | DesiredState::Adopted => State::Published,
             DesiredState::Deleted => State::Deleted,
         },
         digest: desired.digest,

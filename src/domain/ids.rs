@@ -185,6 +185,11 @@ impl ContentDigest {
         ContentDigest(Sha256::digest(bytes).into())
     }
 
+    /// Of what is not to be published: a tombstone, or a post that was live before.
+    pub fn of_nothing() -> ContentDigest {
+        ContentDigest::of(b"")
+    }
+
     /// The first twelve hexadecimal digits, for people.
     pub fn short(&self) -> String {
         hex(&self.0[..6])

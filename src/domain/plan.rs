@@ -22,7 +22,7 @@ mod reviewed;
 mod slots;
 mod timing;
 
-use live::{differs, is_editable};
+use live::{adopted, differs, is_editable};
 use slots::Slots;
 
 /// A post on an account, as the manifests want it.
@@ -39,7 +39,7 @@ pub struct Desired {
     /// Of its account.
     pub quiet: Option<QuietHours>,
     pub digest: ContentDigest,
-    /// Absent for a tombstone.
+    /// There for what is to be present.
     pub payload: Option<Payload>,
     /// Whether its platform takes live posts away.
     pub can_delete: bool,
@@ -279,6 +279,7 @@ impl<'a> Planner<'a> {
     fn decide(&mut self, desired: &'a Desired, recorded: Option<&'a Publication>) -> Planned {
         let (action, reason, message, next_at) = match (desired.state, recorded) {
             (DesiredState::Deleted, recorded) => self.tombstone(desired, recorded),
+            (DesiredState::Adopted, recorded) => adopted(recorded),
             (DesiredState::Present, Some(publication)) => self.known(desired, publication),
             (DesiredState::Present, None) => self.fresh(desired, "new", "not published yet"),
         };

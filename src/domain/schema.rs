@@ -41,7 +41,7 @@ struct Manifest {
     /// The accounts, by their names in gitcast.yaml, each with options of its platform.
     #[schemars(extend("minProperties" = 1, "propertyNames" = { "pattern": NAME }))]
     to: BTreeMap<String, Value>,
-    /// deleted is the tombstone; removing the file deletes nothing.
+    /// deleted is the tombstone; removing the file deletes nothing. adopted: it was live before, and nothing is sent.
     state: Option<DesiredState>,
     /// Raised by one to publish a changed post again.
     #[schemars(range(min = 1, max = REVISION_MAX))]
@@ -339,7 +339,7 @@ pub fn manifest(platforms: Vec<(PlatformId, Schema)>) -> Value {
     schema["anyOf"] = json!([
         { "required": ["text"] },
         { "required": ["media"] },
-        { "required": ["state"], "properties": { "state": { "const": "deleted" } } },
+        { "required": ["state"], "properties": { "state": { "enum": ["deleted", "adopted"] } } },
     ]);
     let mut options = Vec::new();
     for (platform, platform_schema) in platforms {

@@ -182,7 +182,7 @@ impl Loaded {
                 revision: post.revision,
                 publish_at: post.publish_at.as_ref().map(|at| at.value),
                 quiet: account.quiet.clone(),
-                digest: ContentDigest::of(b""),
+                digest: ContentDigest::of_nothing(),
                 payload: None,
                 can_delete: platform.deletes().is_some(),
             };

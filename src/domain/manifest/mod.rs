@@ -13,6 +13,7 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod write;
 
 use node::Node;
 
@@ -80,4 +81,6 @@ pub enum DesiredState {
     #[default]
     Present,
     Deleted,
+    /// It was live before gitcast knew of it: it is recorded, and nothing is ever sent for it.
+    Adopted,
 }

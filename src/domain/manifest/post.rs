@@ -56,7 +56,8 @@ pub fn post(node: &Node, zone: &TimeZone, report: &Report) -> Decoded {
     let media = m.optional("media", media);
     let targets = m.required("to", targets).unwrap_or_default();
     let revision = m.optional("revision", integer(1..=REVISION_MAX));
-    let is_empty = state != Some(DesiredState::Deleted) && node.get("text").or(node.get("media")).is_none();
+    let is_empty = state.unwrap_or_default() == DesiredState::Present
+        && node.get("text").or(node.get("media")).is_none();
     if is_empty {
         let place = id.as_ref().map_or(node.span, |id| id.span);
         report.error("missing-key", place, "there is nothing to publish").help("add `media:` or `text:`");

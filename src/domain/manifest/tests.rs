@@ -252,7 +252,7 @@ fn help_says_what_was_probably_meant() {
         help("publish-at: 2026-12-01T09:00"),
         "did you mean `publish_at`? possible here: id, media, publish_at, revision, state, text, to"
     );
-    assert_eq!(help("state: delete"), "did you mean `deleted`? possible here: deleted, present");
+    assert_eq!(help("state: delete"), "did you mean `deleted`? possible here: adopted, deleted, present");
 }
 
 #[test]
@@ -348,8 +348,9 @@ fn a_whole_post_is_read() {
 }
 
 #[test]
-fn a_tombstone_needs_neither_text_nor_media() {
+fn what_is_not_to_be_published_needs_neither_text_nor_media() {
     assert_eq!(good("id: a\nstate: deleted\nto: {b: }\n").state, DesiredState::Deleted);
+    assert_eq!(good("id: a\nstate: adopted\nto: {b: }\n").state, DesiredState::Adopted);
 }
 
 #[test]

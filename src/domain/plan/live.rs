@@ -1,4 +1,4 @@
-//! What becomes of live posts: whether they can be edited, and what a tombstone leads to.
+//! What becomes of live posts: whether they can be edited, and what a tombstone or an adoption leads to.
 
 use super::{Action, Desired, Planner, Verdict, continues, verdict};
 use crate::domain::publication::{Amendment, Publication, State};
@@ -49,6 +49,35 @@ impl Planner<'_> {
             return verdict(Action::Refuse, "delete-not-allowed", message);
         }
         verdict(Action::Delete, "deleted", "`state: deleted`")
+    }
+}
+
+/// `state: adopted` never leads to a request that makes or changes something, whatever is recorded: only what the
+/// platform may have already is found out.
+pub(super) fn adopted(recorded: Option<&Publication>) -> Verdict {
+    let Some(recorded) = recorded else {
+        let message =
+            "`state: adopted`, and not recorded as live: nothing is sent; record it with `gitcast adopt`";
+        return verdict(Action::Skip, "adopted", message);
+    };
+    match recorded.state {
+        State::Published => verdict(Action::Unchanged, "adopted", "live, and left as it is"),
+        State::Delivered => verdict(Action::Unchanged, "delivered", "delivered to the creator's inbox"),
+        State::Deleted => verdict(Action::Skip, "deleted", "it was deleted"),
+        State::Planned | State::Failed | State::Staging | State::Staged => {
+            verdict(Action::Skip, "adopted", "`state: adopted`, and nothing was published: nothing is sent")
+        }
+        State::Publishing | State::Accepted | State::Unresolved => verdict(
+            Action::Continue,
+            "adopted",
+            "`state: adopted`, but the platform may have it: finding out",
+        ),
+        State::Partial | State::Editing | State::Deleting => verdict(
+            Action::Hold,
+            "adopted",
+            "`state: adopted`, but it is under way: write the manifest as it was, to let it end",
+        ),
+        State::Held => verdict(Action::Hold, "held", "nobody can tell whether it was published"),
     }
 }
 

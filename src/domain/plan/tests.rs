@@ -245,6 +245,34 @@ fn a_tombstone_deletes_what_is_live_where_the_platform_can_and_the_run_allows_it
 }
 
 #[test]
+fn nothing_is_sent_for_what_was_adopted_whatever_is_recorded() {
+    let live = Desired { state: DesiredState::Adopted, payload: None, can_delete: true, ..desired("a", "") };
+    assert_eq!(one(live.clone(), None), "a Skip adopted");
+    for state in State::ALL {
+        let expected = match state {
+            State::Published => "a Unchanged adopted",
+            State::Delivered => "a Unchanged delivered",
+            State::Deleted => "a Skip deleted",
+            State::Planned | State::Failed | State::Staging | State::Staged => "a Skip adopted",
+            // What the platform may have is asked for, and no more.
+            State::Publishing | State::Accepted | State::Unresolved => "a Continue adopted",
+            State::Partial | State::Editing | State::Deleting => "a Hold adopted",
+            State::Held => "a Hold held",
+        };
+        // A higher revision is no way round it.
+        for revision in [1, 2] {
+            let live = Desired { revision, ..live.clone() };
+            assert_eq!(one(live, Some(recorded("a", "x", state))), expected, "{state}");
+        }
+    }
+    // Nor do many of them, or two that say the same, stop what is new.
+    let many = (0..300).map(|n| Desired { post: format!("p{n}").parse().expect("id"), ..live.clone() });
+    let world = World { desired: many.chain([desired("new", "y")]).collect(), ..World::default() };
+    assert_eq!(world.lines().iter().filter(|line| *line == "new Publish new").count(), 1);
+    assert_eq!(world.lines().iter().filter(|line| line.contains("Skip adopted")).count(), 300);
+}
+
+#[test]
 fn what_was_deleted_is_published_again_by_a_higher_revision_only_and_blocks_nobody() {
     let gone = recorded("a", "x", State::Deleted);
     let again = Desired { revision: 2, ..desired("a", "x") };
