@@ -297,6 +297,18 @@ impl Ledger {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Likewise, without the posts that were live before and of which no more than that is recorded: one of them may be
+    /// what is about to be published.
+    pub fn remote_ids_of_content(&self, account: &AccountName) -> Result<Vec<String>, Error> {
+        let sql = "SELECT remote_id FROM remotes WHERE account = ?1 AND remote_id NOT IN
+                   (SELECT remote_id FROM publications WHERE account = ?1 AND digest = ?2 AND remote_id IS NOT NULL)
+                   ORDER BY remote_id";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let nothing = ContentDigest::of_nothing().0;
+        let rows = statement.query_map(params![account.as_str(), nothing], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     pub fn grants(&self) -> Result<Vec<GrantRecord>, Error> {
         rows::grants(&self.db)
     }

@@ -27,6 +27,7 @@ pub mod drift;
 pub mod error;
 pub mod http;
 pub mod inquiry;
+pub mod listing;
 pub mod mastodon;
 pub mod multipart;
 pub mod oauth;
@@ -78,6 +79,11 @@ pub trait Platform: Send + Sync {
 
     /// What the account may do.
     fn inquiry(&self) -> &dyn inquiry::Inquiry;
+
+    /// `None`: what posts an account has is not asked for here.
+    fn listing(&self) -> Option<&dyn listing::Listing> {
+        None
+    }
 
     /// `None`: live posts stay as they are here. Then no payload has a `fixed`.
     fn edits(&self) -> Option<&dyn Edits>;

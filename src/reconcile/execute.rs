@@ -346,7 +346,7 @@ impl Run<'_> {
         let taken = match publication.state {
             State::Unresolved => self.engine.ledger.remote_ids(&publication.account)?,
             State::Staging if begins && look_back.is_some() => {
-                self.engine.ledger.remote_ids(&publication.account)?
+                self.engine.ledger.remote_ids_of_content(&publication.account)?
             }
             _ => Vec::new(),
         };

@@ -31,12 +31,23 @@ pub async fn inquire(
     }
     let log = RequestLog::default();
     let answer = platform.inquiry().capabilities(grant, &log).await;
+    record(ledger, account, &log, (now, actor))?;
+    Ok(answer)
+}
+
+/// Writes requests down that are about no post of ours.
+pub(super) fn record(
+    ledger: &mut Ledger,
+    account: &AccountName,
+    log: &RequestLog,
+    (now, actor): (Timestamp, &str),
+) -> Result<(), ledger::Error> {
     let event = |request| Event::Request { account: account.clone(), post: None, request };
     let events: Vec<_> = log.take().into_iter().map(event).collect();
     if !events.is_empty() {
         ledger.append(now, actor, &events)?;
     }
-    Ok(answer)
+    Ok(())
 }
 
 pub(super) fn no_room(operation: &'static str, now: Timestamp, at: Timestamp) -> Error {

@@ -6,6 +6,7 @@ pub mod drift;
 pub mod execute;
 pub mod inquiry;
 pub mod lane;
+pub mod listing;
 pub mod news;
 pub mod outcome;
 mod pace;

@@ -24,6 +24,7 @@ conformance! {
     entries_can_be_read_by_post
     a_new_attempt_has_its_own_payload_and_no_checkpoint
     a_remote_id_stays_taken_when_a_higher_revision_starts
+    a_post_that_was_live_before_may_be_what_is_about_to_be_published
     grants_keep_what_is_known_of_them
     requests_and_intents_are_counted_by_time_and_forgotten_after_two_days
     folding_anew_gives_the_same_views
@@ -115,6 +116,27 @@ fn a_remote_id_stays_taken_when_a_higher_revision_starts(folder: &Folder) {
     assert_eq!(publication.remote, Remote::default());
     assert_eq!(ledger.remote_ids(&account()).expect("read"), ["7"]);
     assert_eq!(ledger.remote_ids(&"other".parse().expect("name")).expect("read"), Vec::<String>::new());
+}
+
+fn a_post_that_was_live_before_may_be_what_is_about_to_be_published(folder: &Folder) {
+    let mut ledger = folder.create();
+    ledger.append(time(1), "t", &published("one")).expect("append");
+    let adopted = |id: &str, digest| Change::Adopted {
+        platform: PlatformId::Tiktok,
+        digest,
+        revision: 1,
+        path: "content/a.yaml".into(),
+        remote: Remote { id: Some(id.into()), url: None },
+        reason: Reason::new("adopted", "why"),
+        payload: None,
+    };
+    let events = [
+        change("before", adopted("8", ContentDigest::of_nothing())),
+        change("bound", adopted("9", ContentDigest::of(b"content"))),
+    ];
+    ledger.append(time(2), "t", &events).expect("append");
+    assert_eq!(ledger.remote_ids(&account()).expect("read"), ["7", "8", "9"]);
+    assert_eq!(ledger.remote_ids_of_content(&account()).expect("read"), ["7", "9"]);
 }
 
 fn grants_keep_what_is_known_of_them(folder: &Folder) {

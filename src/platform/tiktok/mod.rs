@@ -26,6 +26,7 @@ mod errors;
 mod inquiry;
 mod known;
 mod limits;
+mod listing;
 mod login;
 mod media;
 mod oauth;
@@ -135,6 +136,10 @@ impl Platform for Tiktok {
 
     fn inquiry(&self) -> &dyn crate::platform::inquiry::Inquiry {
         self
+    }
+
+    fn listing(&self) -> Option<&dyn crate::platform::listing::Listing> {
+        Some(self)
     }
 
     fn edits(&self) -> Option<&dyn crate::platform::Edits> {

@@ -226,8 +226,8 @@ impl Tiktok {
         body.is_public() && !normalized(&body.text).is_empty()
     }
 
-    /// Refuses a post that the account shows already and the ledger does not know: whoever published it, once more would
-    /// be twice.
+    /// Refuses a post that the account shows already and that is not from here: whoever published it, once more would be
+    /// twice.
     pub(super) async fn look_back(
         &self,
         job: &Job,
@@ -242,7 +242,7 @@ impl Tiktok {
         let Some(video) = found.first() else { return Ok(Checkpoint { looked_back: true, ..checkpoint }) };
         let shown = share_url(video).unwrap_or_else(|| format!("id {}", video.id));
         let message = format!(
-            "the account shows a post with this text that the ledger does not know: {shown}; bind it with `gitcast adopt`, or `gitcast retry` it and apply with --allow-duplicates"
+            "the account shows a post with this text that was not published from here: {shown}; bind it with `gitcast adopt`, or `gitcast retry` it and apply with --allow-duplicates"
         );
         Err(Error::new(operation::VIDEO_LIST, ErrorKind::Rejected, ALREADY_THERE, message))
     }
@@ -273,7 +273,7 @@ impl Tiktok {
     }
 }
 
-fn may_list(session: Session<'_>) -> bool {
+pub(super) fn may_list(session: Session<'_>) -> bool {
     session.grant.scopes.iter().any(|scope| scope == "video.list")
 }
 
@@ -318,7 +318,7 @@ pub(super) fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn share_url(video: &Video) -> Option<String> {
+pub(super) fn share_url(video: &Video) -> Option<String> {
     let text = video.share_url.as_deref().filter(|url| url.len() <= URL_BYTES_MAX)?;
     let url = Url::parse(text).ok()?;
     matches!(url.scheme(), "https" | "http").then(|| url.to_string())
