@@ -179,6 +179,14 @@ impl Rehearsal {
         tiktok::finish_draft(&self.server, publish_id)
     }
 
+    /// The creator posts a public video from TikTok's own app, at this time in Unix milliseconds. Its id.
+    ///
+    /// # Errors
+    /// When there is no such account, or it cannot be stored.
+    pub fn post_in_app(&self, account: &str, text: &str, at: i64) -> io::Result<i64> {
+        tiktok::post_in_app(&self.server, account, text, at)
+    }
+
     /// The creator takes a public TikTok post back. False when there is none that is public.
     pub fn hide(&self, publish_id: &str) -> bool {
         tiktok::hide(&self.server, publish_id)

@@ -367,6 +367,46 @@ impl Model {
         draft.save(store).is_ok()
     }
 
+    /// The creator makes a post in the app, of which no program of ours knows.
+    pub(super) fn post_in_app(
+        &mut self,
+        store: &Store,
+        account: &str,
+        text: &str,
+        at: i64,
+    ) -> io::Result<i64> {
+        let number = self.number_next().filter(|_| self.account(account).is_some());
+        let number = number.ok_or_else(|| io::Error::other("no such account, or too many posts"))?;
+        let mut made = Publication {
+            number,
+            publish_id: publish_id(Mode::Direct, Kind::Video, false)?,
+            account: account.to_owned(),
+            family: 0,
+            mode: Mode::Direct,
+            kind: Kind::Video,
+            post: Post {
+                title: text.to_owned(),
+                privacy: Some("PUBLIC_TO_EVERYONE".to_owned()),
+                ..Post::default()
+            },
+            source: Source::Pull { urls: Vec::new(), downloaded: 0 },
+            media: Vec::new(),
+            phase: Phase::Complete,
+            fail_reason: None,
+            verdict: None,
+            created_at: at,
+            received_at: Some(at),
+            published_at: None,
+            post_id: None,
+            hidden: false,
+        };
+        publish(&mut made, at);
+        self.published_last = self.published_last.max(at);
+        let id = made.post_id.unwrap_or_default();
+        self.insert(store, made)?;
+        Ok(id)
+    }
+
     /// When moderation is through with a public post, its id shows (TikTok docs `st`, read 2026-11-22).
     pub(in crate::rehearsal) fn public_id(&self, publication: &Publication, now: i64) -> Option<i64> {
         let moderation = self.account(&publication.account).map_or(0, |account| account.moderation_ms);
