@@ -1,4 +1,5 @@
-//! `gitcast adopt`: bind a manifest to a post that is live already. Nothing is sent.
+//! `gitcast adopt`: bind a manifest to a post that is live already, or write manifests for all that an account has.
+//! Nothing is made or changed at the platform.
 
 use clap::Args;
 
@@ -11,19 +12,30 @@ use crate::domain::ids::{AccountName, PostId};
 use crate::domain::publication::{Reason, Remote};
 use crate::domain::resolution::{adoption, is_remote_id};
 
+mod generate;
+
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("live").required(true).multiple(true))]
 pub(super) struct Arguments {
     /// The post's id
-    id: PostId,
+    #[arg(required_unless_present = "generate", requires = "account")]
+    id: Option<PostId>,
     /// The account
-    account: AccountName,
+    account: Option<AccountName>,
     /// The address of the live post
     #[arg(long, value_name = "URL", group = "live")]
     published: Option<String>,
     /// The platform's own id of the live post
     #[arg(long, value_name = "ID", group = "live")]
     remote_id: Option<String>,
+    /// Write a manifest for each public post that this account has and the ledger does not know, and record it as live
+    #[arg(long, value_name = "ACCOUNT", group = "live",
+          conflicts_with_all = ["id", "published", "remote_id", "rehearse"])]
+    generate: Option<AccountName>,
+    /// With --generate, at most so many posts, the newest first; run again for more
+    #[arg(long, value_name = "N", requires = "generate", conflicts_with = "id",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
     /// Why, for the record
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
@@ -34,7 +46,14 @@ pub(super) struct Arguments {
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
     workspace.refuse_now()?;
-    let (id, account) = (&arguments.id, &arguments.account);
+    if let Some(account) = &arguments.generate {
+        return generate::run(workspace, account, arguments.limit, &arguments.why);
+    }
+    let (Some(id), Some(account)) = (&arguments.id, &arguments.account) else {
+        return Err(Failure::usage(
+            "which post on which account is to be adopted: `gitcast adopt ID ACCOUNT`",
+        ));
+    };
     let url = arguments.published.as_deref().map(resolve::checked_url).transpose()?;
     if arguments.remote_id.as_deref().is_some_and(|id| !is_remote_id(id)) {
         return Err(Failure::usage("--remote-id wants the platform's own id of the post"));

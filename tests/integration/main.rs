@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 mod accounts;
+mod adopt;
 mod apply;
 mod bluesky;
 mod canary;

@@ -25,6 +25,8 @@ mod refresh;
 mod rekey;
 mod status;
 
+pub(super) use status::no_login;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Ask an account's owner for a login: in a browser, by a pasted address, or by a code for a phone
@@ -63,7 +65,7 @@ pub(super) fn run(workspace: &Workspace, command: &Command) -> Result<Exit, Fail
 }
 
 /// The adapter of a declared account, if its tokens may go where it points.
-fn account<'a>(
+pub(super) fn account<'a>(
     workspace: &Workspace,
     loaded: &'a Loaded,
     name: &AccountName,

@@ -78,7 +78,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     Ok(Exit::of(accounts.iter().map(verdict).chain(renewed.exits)))
 }
 
-pub(super) fn no_login(name: &AccountName) -> String {
+pub(in crate::cli) fn no_login(name: &AccountName) -> String {
     format!("no login; run `gitcast auth login {name}`")
 }
 
