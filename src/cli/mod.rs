@@ -44,6 +44,7 @@ mod show;
 mod site;
 mod status;
 mod supervisor;
+mod table;
 pub mod text;
 mod trends;
 mod ui;

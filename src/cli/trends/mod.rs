@@ -1,7 +1,7 @@
 //! `gitcast trends`: what is trending, as others tell it. Publishing does not depend on it: whatever goes wrong is a warning.
 
 pub(super) mod known;
-mod table;
+mod list;
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::error::Failure;
 use super::exit::Exit;
 use super::plan::FORMAT_VERSION;
 use super::workspace::Workspace;
-use super::{duration, text, ui};
+use super::{duration, table, text, ui};
 use crate::rehearsal::{self, Options, Rehearsal};
 use crate::secret::Secret;
 use crate::trends::business::{self, Business};
@@ -253,7 +253,7 @@ fn show(workspace: &Workspace, arguments: &Arguments, query: &Query, report: &Re
     if workspace.global.json {
         ui::print_json(&document(workspace, query, report, limit));
     } else if let Some(answer) = &report.answer {
-        let list = table::List {
+        let list = list::List {
             query,
             source: answer.source,
             asked_at: answer.asked_at,
@@ -261,8 +261,8 @@ fn show(workspace: &Workspace, arguments: &Arguments, query: &Query, report: &Re
             trends: &answer.found.trends[..answer.found.trends.len().min(limit)],
         };
         ui::print(&match arguments.markdown {
-            true => table::markdown(&list),
-            false => table::table(&list, workspace.palette, table::width()),
+            true => list::markdown(&list),
+            false => list::terminal(&list, workspace.palette, table::width()),
         });
     }
     let warning = workspace.palette.notable("warning:");

@@ -1,3 +1,5 @@
+use unicode_width::UnicodeWidthStr;
+
 use super::*;
 use crate::trends::query::{Country, Period, Scope};
 
@@ -38,47 +40,10 @@ fn plain() -> Palette {
 }
 
 #[test]
-fn counts_are_short() {
-    for (number, expected) in [
-        (0, "0"),
-        (999, "999"),
-        (1_000, "1K"),
-        (1_250, "1.2K"),
-        (99_900, "99.9K"),
-        (100_900, "100K"),
-        (999_999, "999K"),
-        (1_200_000, "1.2M"),
-        (98_100_000, "98.1M"),
-        (3_000_000_000, "3B"),
-        (u64::MAX, "18446744T"),
-    ] {
-        assert_eq!(count(Some(number)), expected);
-    }
-    assert_eq!(count(None), "");
-}
-
-#[test]
-fn a_curve_goes_from_its_lowest_to_its_highest() {
-    assert_eq!(curve(&[10.0, 20.0, 35.0, 60.0, 80.0, 95.0, 100.0]), "▁▂▃▅▆██");
-    for (points, expected) in [
-        (&[][..], ""),
-        (&[5.0], ""),
-        (&[0.0, 100.0], "▁█"),
-        (&[7.0, 7.0, 7.0], "▅▅▅"),
-        (&[-5.0, 0.0, 5.0], "▁▅█"),
-        (&[f64::MAX, f64::MIN, 1.0], "▅▅▅"),
-    ] {
-        assert_eq!(curve(points), expected, "{points:?}");
-    }
-    let long: Vec<f64> = (0..120).map(f64::from).collect();
-    assert_eq!(curve(&long).chars().count(), CURVE_CELLS);
-}
-
-#[test]
 fn the_table_is_as_wide_as_it_may_be() {
     let (query, trends) =
         (query(Kind::Hashtags), [hashtag(1, "streetfood"), hashtag(2, "日本旅行日本旅行日本旅行日本旅行")]);
-    insta::assert_snapshot!(table(&list(&query, &trends), plain(), 100), @"
+    insta::assert_snapshot!(terminal(&list(&query, &trends), plain(), 100), @"
     Trending hashtags in DE, last 30 days, all industries
     TikTok Creative Center, asked 12 minutes ago
 
@@ -86,7 +51,7 @@ fn the_table_is_as_wide_as_it_may_be() {
     1  #streetfood                        12.3K  98.1M  ▁▂▃▅▆██  food, travel
     2  #日本旅行日本旅行日本旅行日本旅行  12.3K  98.1M  ▁▂▃▅▆██  food, travel
     ");
-    insta::assert_snapshot!(table(&list(&query, &trends), plain(), 44), @"
+    insta::assert_snapshot!(terminal(&list(&query, &trends), plain(), 44), @"
     Trending hashtags in DE, last 30 days, all industries
     TikTok Creative Center, asked 12 minutes ago
 
@@ -95,7 +60,7 @@ fn the_table_is_as_wide_as_it_may_be() {
     2  #日本旅行日本旅行…  12.3K  98.1M  ▁▂▃▅▆██
     ");
     for width in [0, 1, 10, 20, 30, 40, 50, 60, 70, 80, 200] {
-        let text = table(&list(&query, &trends), plain(), width);
+        let text = terminal(&list(&query, &trends), plain(), width);
         let widest = text.lines().skip(3).map(UnicodeWidthStr::width).max().expect("rows");
         // A place and the least of a name are the narrowest.
         assert!(widest <= width.max(1 + 2 + 12), "{width}:\n{text}");
@@ -111,7 +76,7 @@ fn what_others_wrote_does_no_harm() {
         trend.author = Some(bad.to_owned());
         trend.industries = vec![bad.to_owned()];
         let trends = [trend];
-        let shown = table(&list(&query, &trends), plain(), 1_000);
+        let shown = terminal(&list(&query, &trends), plain(), 1_000);
         assert!(!shown.contains(['\u{1b}', '\r', '\u{202e}']) && !shown.contains("##["), "{shown}");
         assert!(shown.lines().all(|line| !line.trim_start().starts_with("::")), "{shown}");
         let page = markdown(&list(&query, &trends));
@@ -128,7 +93,7 @@ fn what_others_wrote_does_no_harm() {
 #[test]
 fn a_list_of_nothing_says_so() {
     let query = query(Kind::Videos);
-    for text in [table(&list(&query, &[]), plain(), 80), markdown(&list(&query, &[]))] {
+    for text in [terminal(&list(&query, &[]), plain(), 80), markdown(&list(&query, &[]))] {
         assert!(text.contains("Nothing is trending"), "{text}");
     }
 }
@@ -145,7 +110,7 @@ fn a_video_has_its_link_below() {
         organic_views: Some(1_999),
         ..Trend::default()
     }];
-    insta::assert_snapshot!(table(&list(&query, &trends), plain(), 100), @"
+    insta::assert_snapshot!(terminal(&list(&query, &trends), plain(), 100), @"
     Trending videos about “soup” in DE, last 30 days
     TikTok Creative Center, asked 12 minutes ago
 
