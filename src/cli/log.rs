@@ -13,7 +13,7 @@ use super::plan::{FORMAT_VERSION, zone};
 use super::text;
 use super::ui::{self, Palette};
 use super::workspace::{Book, Workspace};
-use crate::domain::event::{Entry, Event};
+use crate::domain::event::Entry;
 use crate::domain::ids::{PostId, hex};
 use crate::domain::telling;
 use crate::ledger::Ledger;
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     /// At most so many entries, the latest; of one post: attempts on each account [default: 200; of one post: all]
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
-    /// Also each request to a platform; always shown of one post
+    /// Also each request to a platform, which are always shown of one post, and each time that counts were read
     #[arg(long)]
     requests: bool,
 }
@@ -98,9 +98,7 @@ fn latest(ledger: &Ledger, arguments: &Arguments) -> Result<VecDeque<Entry>, cra
         let page = ledger.read(None, after, PAGE)?;
         let Some(last) = page.last() else { return Ok(latest) };
         after = last.seq;
-        latest.extend(
-            page.into_iter().filter(|e| arguments.requests || !matches!(e.event, Event::Request { .. })),
-        );
+        latest.extend(page.into_iter().filter(|entry| arguments.requests || !entry.event.is_detail()));
         let excess = latest.len().saturating_sub(arguments.limit.unwrap_or(ENTRIES));
         latest.drain(..excess);
     }

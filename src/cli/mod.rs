@@ -11,7 +11,6 @@ mod compare;
 mod completions;
 mod decisions;
 mod doctor;
-mod drift;
 mod error;
 mod events;
 pub mod exit;
@@ -20,6 +19,7 @@ mod forget;
 mod github;
 mod hooks;
 mod init;
+mod insights;
 mod ledger;
 mod log;
 mod markdown;
@@ -44,6 +44,7 @@ mod show;
 mod site;
 mod status;
 mod supervisor;
+mod survey;
 mod table;
 pub mod text;
 mod trends;
@@ -156,6 +157,8 @@ enum Command {
     Show(show::Arguments),
     /// Write pages of the posts as they will look, with a calendar and all problems; offline
     Preview(preview::Arguments),
+    /// Show how live posts do: views, likes, comments and shares, as they were read
+    Insights(insights::Arguments),
     /// Show what is trending on TikTok: asks others, and nothing depends on it
     Trends(trends::Arguments),
     /// Settle an outcome that nobody could find out
@@ -223,6 +226,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Log(arguments) => log::run(&workspace, &arguments),
         Command::Show(arguments) => show::run(&workspace, &arguments),
         Command::Preview(arguments) => preview::run(&workspace, &arguments),
+        Command::Insights(arguments) => insights::run(&workspace, &arguments),
         Command::Trends(arguments) => trends::run(&workspace, &arguments),
         Command::Resolve(arguments) => resolve::resolve(&workspace, &arguments),
         Command::Retry(arguments) => resolve::retry(&workspace, &arguments),

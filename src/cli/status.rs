@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::decisions;
-use super::drift;
 use super::error::Failure;
 use super::exit::Exit;
 use super::moment;
 use super::notices;
 use super::plan::{FORMAT_VERSION, zone};
+use super::survey;
 use super::text;
 use super::ui::{self, Palette};
 use super::workspace::{Book, Workspace};
@@ -32,7 +32,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, Failure> {
-    let refreshed = arguments.refresh.then(|| drift::refresh(workspace)).transpose()?;
+    let refreshed =
+        arguments.refresh.then(|| survey::refresh(workspace, "status --refresh", None)).transpose()?;
     let loaded = workspace.project();
     let ledger = workspace.read_ledger(Book::of(arguments.rehearse), loaded.project.as_ref())?;
     let zone = zone(&loaded);

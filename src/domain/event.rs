@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AccountName, ContentDigest, PostId};
+use super::insight::Insight;
 use super::pause::Scope;
 use super::publication::Change;
 use super::recipient::Recipients;
@@ -58,6 +59,20 @@ pub enum Event {
         #[serde(flatten)]
         request: Request,
     },
+    /// A live post was looked at. Without a count: it is not shown, or the platform does not tell.
+    Insight {
+        post: PostId,
+        account: AccountName,
+        #[serde(flatten)]
+        insight: Insight,
+    },
+}
+
+impl Event {
+    /// Whether it only tells what was asked and seen: nothing but rate limits and insights comes of it.
+    pub fn is_detail(&self) -> bool {
+        matches!(self, Event::Request { .. } | Event::Insight { .. })
+    }
 }
 
 /// What happened to an account's grant. Secrets are sealed before they come here.

@@ -40,6 +40,7 @@ pub fn histories(entries: &[Entry]) -> (Vec<History<'_>>, Vec<&Entry>) {
             Event::Request { post: Some(post), account, request } => {
                 history(&mut histories, post, account).open().requests.push((entry, request));
             }
+            Event::Insight { .. } => {}
             _ => notes.push(entry),
         }
     }

@@ -10,6 +10,7 @@ pub mod event;
 pub mod grant;
 pub mod history;
 pub mod ids;
+pub mod insight;
 pub mod limits;
 pub mod manifest;
 pub mod media;

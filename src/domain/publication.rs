@@ -372,6 +372,11 @@ impl Publication {
         self.state == State::Published && self.amendment.is_some()
     }
 
+    /// When it went out, as far as it is recorded.
+    pub fn live_since(&self) -> Timestamp {
+        self.intended_at.unwrap_or(self.updated_at)
+    }
+
     /// Whether the platform has told that it is not public any more.
     pub fn is_no_longer_public(&self) -> bool {
         self.finding().is_some_and(|reason| reason.code == NO_LONGER_PUBLIC)

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::commit::{Commit, Standing};
 use super::event::{Event, GrantChange, Request};
+use super::insight::Insight;
 use super::media::{Medium, Probe};
 use super::payload::Estimate;
 use super::plan::{Action, Planned};
@@ -96,11 +97,19 @@ pub fn event(event: &Event, zone: &TimeZone) -> (String, String) {
             let subject = post.as_ref().map_or(account.to_string(), |post| format!("{post} → {account}"));
             (subject, self::request(request))
         }
+        Event::Insight { post, account, insight } => (format!("{post} → {account}"), self::insight(insight)),
     }
 }
 
 fn because(what: String, why: &str) -> String {
     if why.is_empty() { what } else { format!("{what}: {why}") }
+}
+
+/// What readers have done with a post.
+pub fn insight(insight: &Insight) -> String {
+    let counts = insight.counts().into_iter().filter_map(|(name, count)| Some(format!("{} {name}", count?)));
+    let told: Vec<_> = counts.collect();
+    if told.is_empty() { "looked at, no counts".to_owned() } else { told.join(", ") }
 }
 
 /// What happened to a publication.

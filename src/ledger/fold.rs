@@ -34,6 +34,7 @@ pub(super) fn fold(
             rows::store_recipients(db, list)
         }
         Event::Request { account, request, .. } => remember_request(db, account, request),
+        Event::Insight { post, account, insight } => rows::store_insight(db, (post, account), at, insight),
         Event::Paused { scope, why, until } => {
             let (scope, why, by) = (scope.clone(), why.clone(), actor.to_owned());
             rows::store_pause(db, &Pause { scope, why, until: *until, by, at })
@@ -77,6 +78,9 @@ fn publication(
         // Nothing came of it, so that it takes no room of the platform's daily limits.
         Change::Absent { .. } if has_left(before.as_ref()) => forget_intent(db, name)?,
         _ => {}
+    }
+    if matches!(change, Change::Started { .. } | Change::Adopted { .. } | Change::Forgotten { .. }) {
+        rows::remove_insights(db, name)?;
     }
     if let Some(id) = &after.remote.id {
         let sql = "INSERT OR IGNORE INTO remotes (account, remote_id) VALUES (?1, ?2)";

@@ -61,7 +61,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
         seq    INTEGER NOT NULL
     ) STRICT;
     ",
-    // How live posts differ stays until a look finds otherwise.
+    // How live posts differ stays until a look finds otherwise; insights, as a view.
     "",
 ];
 
@@ -152,6 +152,16 @@ const VIEWS_SQL: &str = "
         remote_id  TEXT NOT NULL,
         PRIMARY KEY (account, remote_id)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE insights (
+        post      TEXT NOT NULL,
+        account   TEXT NOT NULL,
+        at        TEXT NOT NULL,
+        views     INTEGER,
+        likes     INTEGER,
+        comments  INTEGER,
+        shares    INTEGER,
+        PRIMARY KEY (post, account, at)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Every view, with the order in which its rows are compared.
@@ -162,6 +172,7 @@ pub(super) const VIEWS: &[(&str, &str)] = &[
     ("requests", "account, sent_at, operation"),
     ("intents", "account, at, post, started"),
     ("remotes", "account, remote_id"),
+    ("insights", "post, account, at"),
     ("recipients", "position"),
     ("pauses", "scope"),
     ("decisions", "digest"),

@@ -17,6 +17,7 @@
 //!
 //! The folder is on a disk of this machine: locks and shared memory on network shares are not to be relied on.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use crate::crash::{self, Point};
 use crate::domain::event::{Entry, Event};
 use crate::domain::grant::GrantRecord;
 use crate::domain::ids::{AccountName, ContentDigest, PostId};
+use crate::domain::insight::Insights;
 use crate::domain::pause::Pause;
 use crate::domain::payload::Payload;
 use crate::domain::publication::{Change, Checkpoint, Publication, Work};
@@ -307,6 +309,16 @@ impl Ledger {
         let nothing = ContentDigest::of_nothing().0;
         let rows = statement.query_map(params![account.as_str(), nothing], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What was read of live posts, over all time.
+    pub fn insights(&self) -> Result<Insights, Error> {
+        rows::insights(&self.db)
+    }
+
+    /// When each live post of the account was last looked at.
+    pub fn last_looks(&self, account: &AccountName) -> Result<BTreeMap<PostId, Timestamp>, Error> {
+        rows::last_looks(&self.db, account)
     }
 
     pub fn grants(&self) -> Result<Vec<GrantRecord>, Error> {

@@ -1,5 +1,6 @@
 //! Rows of the tables as values, and values as rows: the one place that knows the order of columns.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use super::{Error, Head};
 use crate::domain::event::{Entry, Event};
 use crate::domain::grant::GrantRecord;
 use crate::domain::ids::{AccountName, ContentDigest, PostId};
+use crate::domain::insight::{Insight, Insights, Reading};
 use crate::domain::pause::{Pause, Scope};
 use crate::domain::publication::{Publication, Reason, Remote};
 use crate::domain::recipient::{Recipient, Recipients};
@@ -263,6 +265,63 @@ pub(super) fn decisions(db: &Connection) -> Result<Vec<ContentDigest>, Error> {
 
 pub(super) fn store_decision(db: &Connection, digest: &ContentDigest) -> Result<(), Error> {
     db.prepare_cached("INSERT OR IGNORE INTO decisions (digest) VALUES (?1)")?.execute([digest.0])?;
+    Ok(())
+}
+
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
+    let integer: Option<i64> = row.get(column)?;
+    let count = |n| u64::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, n));
+    integer.map(count).transpose()
+}
+
+/// What was read of every post, by post, account and time.
+pub(super) fn insights(db: &Connection) -> Result<Insights, Error> {
+    let sql = "SELECT post, account, at, views, likes, comments, shares FROM insights
+               ORDER BY post, account, at";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut found = statement.query([])?;
+    let mut insights = Insights::new();
+    while let Some(row) = found.next()? {
+        let [views, likes, comments, shares] =
+            [count(row, 3)?, count(row, 4)?, count(row, 5)?, count(row, 6)?];
+        let reading = Reading { at: time(row, 2)?, insight: Insight { views, likes, comments, shares } };
+        insights.entry((post(row, 0)?, parsed(row, 1)?)).or_default().push(reading);
+    }
+    Ok(insights)
+}
+
+/// When each post of the account was last looked at.
+pub(super) fn last_looks(
+    db: &Connection,
+    account: &AccountName,
+) -> Result<BTreeMap<PostId, Timestamp>, Error> {
+    let sql = "SELECT post, max(at) FROM insights WHERE account = ?1 GROUP BY post";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([account.as_str()], |row| Ok((post(row, 0)?, time(row, 1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn store_insight(
+    db: &Connection,
+    (post, account): (&PostId, &AccountName),
+    at: Timestamp,
+    insight: &Insight,
+) -> Result<(), Error> {
+    let sql = "INSERT OR REPLACE INTO insights (post, account, at, views, likes, comments, shares)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let [views, likes, comments, shares] = insight.counts().map(|(_, count)| count.map(integer));
+    let row = params![post.as_str(), account.as_str(), time_text(at), views, likes, comments, shares];
+    db.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+/// What was read of a post that does not count any more.
+pub(super) fn remove_insights(
+    db: &Connection,
+    (post, account): (&PostId, &AccountName),
+) -> Result<(), Error> {
+    let sql = "DELETE FROM insights WHERE post = ?1 AND account = ?2";
+    db.prepare_cached(sql)?.execute([post.as_str(), account.as_str()])?;
     Ok(())
 }
 

@@ -33,7 +33,7 @@ fn row(site: &Site, entry: &Entry) -> Markup {
     let (subject, what) = telling::event(&entry.event, &site.zone);
     let known = post_of(&entry.event).filter(|id| !site.of_post(id).is_empty());
     html! {
-        tr.request[matches!(entry.event, Event::Request { .. })] {
+        tr.request[entry.event.is_detail()] {
             td { (moment(site, entry)) }
             td {
                 @match known {
@@ -49,7 +49,7 @@ fn row(site: &Site, entry: &Entry) -> Markup {
 
 fn post_of(event: &Event) -> Option<&PostId> {
     match event {
-        Event::Publication { post, .. } => Some(post),
+        Event::Publication { post, .. } | Event::Insight { post, .. } => Some(post),
         Event::Request { post, .. } | Event::Decided { post, .. } => post.as_ref(),
         Event::Paused { scope, .. } | Event::Resumed { scope, .. } => match scope {
             Scope::Publication { post, .. } | Scope::Post { post } => Some(post),

@@ -23,7 +23,6 @@ use crate::domain::publication::{Checkpoint, Publication, Reason, Remote};
 
 pub mod bluesky;
 pub mod doubt;
-pub mod drift;
 pub mod error;
 pub mod http;
 pub mod inquiry;
@@ -32,6 +31,7 @@ pub mod mastodon;
 pub mod multipart;
 pub mod oauth;
 pub mod stored;
+pub mod survey;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tiktok;
@@ -96,8 +96,8 @@ pub trait Platform: Send + Sync {
         None
     }
 
-    /// `None`: live posts are not compared with what is recorded here.
-    fn drift(&self) -> Option<&dyn drift::Drift> {
+    /// `None`: live posts are not looked at here.
+    fn survey(&self) -> Option<&dyn survey::Survey> {
         None
     }
 

@@ -2,7 +2,6 @@
 
 pub mod credentials;
 pub mod desired;
-pub mod drift;
 pub mod execute;
 pub mod inquiry;
 pub mod lane;
@@ -10,6 +9,7 @@ pub mod listing;
 pub mod news;
 pub mod outcome;
 mod pace;
+pub mod survey;
 pub mod wake;
 
 use std::time::Duration;

@@ -197,6 +197,11 @@ impl Rehearsal {
         tiktok::show(&self.server, publish_id)
     }
 
+    /// So many more people watch a TikTok video, and some of them do more. False when it never was public.
+    pub fn watch(&self, publish_id: &str, views: u64) -> bool {
+        tiktok::watch(&self.server, publish_id, views)
+    }
+
     /// The creator changes the caption of a TikTok video in the app. False when it never was public.
     pub fn reword(&self, publish_id: &str, text: &str) -> bool {
         tiktok::reword(&self.server, publish_id, text)

@@ -8,13 +8,13 @@ use crate::support::{Project, Run, Server};
 
 const REFRESH: [&str; 3] = ["status", "--refresh", "--json"];
 
-fn server() -> Server {
+pub(crate) fn server() -> Server {
     let at_once = AccountSetup { moderation_ms: 0, ..AccountSetup::audited("direct") };
     Server::start_with(vec![AccountSetup::new("drafts"), at_once])
 }
 
 /// A public video with a text, live, and its name at TikTok.
-fn live(server: &Server) -> (Project, String) {
+pub(crate) fn live(server: &Server) -> (Project, String) {
     let project = server.project_of(&["direct"]);
     project.run(&["auth", "audit", "direct", "audited"]).expect(0);
     manifest(&project, "clip");

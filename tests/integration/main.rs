@@ -19,6 +19,7 @@ mod fuzz;
 mod history;
 mod hooks;
 mod hostile;
+mod insights;
 mod ledger;
 mod login;
 mod mastodon;

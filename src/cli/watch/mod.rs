@@ -36,6 +36,7 @@ use crate::ledger::Ledger;
 use crate::reconcile::desired::Loaded;
 use crate::reconcile::execute::{Notice, Until, execute};
 use crate::reconcile::news::Hints;
+use crate::reconcile::survey::Rounds;
 use crate::reconcile::wait_between;
 use crate::reconcile::wake::wake_at;
 
@@ -158,6 +159,8 @@ struct Watching<'a> {
     serving: Option<Serving>,
     /// What platforms tell, until a pass takes it.
     news: Option<News>,
+    /// When live posts are looked at again.
+    rounds: Rounds,
 }
 
 /// How a pass ended.
@@ -194,6 +197,7 @@ impl<'a> Watching<'a> {
             supervisor: Supervisor::of_environment(),
             serving: None,
             news: None,
+            rounds: Rounds::default(),
         }
     }
 
@@ -382,6 +386,14 @@ impl<'a> Watching<'a> {
                 }
             }
         };
+        if !*enough.borrow() {
+            let (clock, events) = (workspace.clock.clone(), &self.events);
+            let mut notify = |notice: Notice<'_>| {
+                events.note(&notice, clock.now());
+                reporter.notice(&notice);
+            };
+            self.rounds.make(&mut engine, &self.stop, &mut notify).await?;
+        }
         drop(reporter);
         self.hooks.note(workspace, &mut engine.ledger, &loaded, &plan);
         let next_at = match *enough.borrow() {

@@ -13,6 +13,8 @@ pub(super) fn may_wait(event: &Event, has_step: bool) -> bool {
     let change = match event {
         // What was sent counts for rate limits; another run that does not know is told by the platform.
         Event::Request { .. } => return true,
+        // It is looked at again.
+        Event::Insight { .. } => return true,
         Event::Publication { change, .. } => change,
         Event::Created { .. }
         | Event::Grant { .. }

@@ -187,7 +187,9 @@ fn a_ledger_cut_short_anywhere_is_an_error_and_never_a_panic() {
     ledger.append(time(1), "t", &published("one")).expect("append");
     drop(ledger);
     let whole = fs::read(folder.ledger()).expect("read");
-    for length in (0..whole.len()).step_by(1_000) {
+    // An empty page ends in zeros, which are no loss.
+    let least = whole.iter().rposition(|byte| *byte != 0).expect("something");
+    for length in (0..least).step_by(1_000) {
         fs::write(folder.ledger(), &whole[..length]).expect("write");
         let broken = Ledger::open_read(&folder.ledger()).and_then(|ledger| ledger.verify());
         let found = broken.as_ref().is_ok_and(|problems| !problems.is_empty());

@@ -47,6 +47,8 @@ pub(super) const PAGE_MAX: usize = 20;
 const USER_FIELDS_BASIC: &str = "open_id,display_name";
 const USER_FIELDS_PROFILE: &str = "open_id,display_name,username";
 const VIDEO_FIELDS: &str = "id,create_time,share_url,video_description,title";
+const COUNTED_FIELDS: &str =
+    "id,create_time,share_url,video_description,title,view_count,like_count,comment_count,share_count";
 
 pub(super) struct Client {
     http: Http,
@@ -190,7 +192,7 @@ impl Client {
         ids: &[String],
     ) -> Result<Vec<Video>, Error> {
         let body = json!({ "filters": { "video_ids": &ids[..ids.len().min(PAGE_MAX)] } });
-        let (path, query) = ("/v2/video/query/", [("fields", VIDEO_FIELDS)]);
+        let (path, query) = ("/v2/video/query/", [("fields", COUNTED_FIELDS)]);
         let operation = operation::VIDEO_QUERY;
         let found: Found = self.post(session, operation, path, &query, body, Effect::Harmless).await?;
         let unreadable = |what| types::unreadable(operation, Effect::Harmless, what);

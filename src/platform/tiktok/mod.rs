@@ -21,7 +21,6 @@ use crate::domain::publication::{Publication, State};
 mod body;
 mod checkpoint;
 mod client;
-mod drift;
 mod errors;
 mod inquiry;
 mod known;
@@ -38,6 +37,7 @@ mod preview;
 pub mod replies;
 mod rules;
 mod stage;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -154,7 +154,7 @@ impl Platform for Tiktok {
         Some(self)
     }
 
-    fn drift(&self) -> Option<&dyn crate::platform::drift::Drift> {
+    fn survey(&self) -> Option<&dyn crate::platform::survey::Survey> {
         Some(self)
     }
 

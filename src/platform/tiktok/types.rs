@@ -193,6 +193,14 @@ pub(super) struct Video {
     /// At most 150 characters of it.
     #[serde(deserialize_with = "text")]
     pub(super) title: String,
+    #[serde(deserialize_with = "number")]
+    pub(super) view_count: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub(super) like_count: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub(super) comment_count: Option<i64>,
+    #[serde(deserialize_with = "number")]
+    pub(super) share_count: Option<i64>,
 }
 
 fn text_of(value: Value) -> Option<String> {

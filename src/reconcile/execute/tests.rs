@@ -27,7 +27,7 @@ use crate::ledger::vault::KeyPlace;
 use crate::platform::{BoxFuture, Deletes, Edits, Platform, Prepared};
 use crate::secret::Secret;
 
-mod drift;
+mod survey;
 mod told;
 
 /// More requests than any test needs: a loop ends here and not never.
@@ -53,7 +53,7 @@ struct Fake {
     edit: Mutex<VecDeque<Result<Edited, Error>>>,
     delete: Mutex<VecDeque<Result<Deleted, Error>>>,
     refresh: Mutex<VecDeque<Result<(), Error>>>,
-    compare: Mutex<VecDeque<Result<(), Error>>>,
+    looks: Mutex<VecDeque<Result<(), Error>>>,
     rates: &'static [RateLimit],
     /// Second, and what.
     seen: Mutex<Vec<(i64, String)>>,
@@ -156,7 +156,7 @@ impl Platform for Fake {
     fn webhooks(&self) -> Option<&dyn crate::platform::webhooks::Webhooks> {
         Some(self)
     }
-    fn drift(&self) -> Option<&dyn crate::platform::drift::Drift> {
+    fn survey(&self) -> Option<&dyn crate::platform::survey::Survey> {
         Some(self)
     }
     fn next_operation(&self, publication: &Publication, _: &Job) -> &'static str {

@@ -11,6 +11,9 @@ use super::{Call, field, form_pairs};
 
 const PAGE_DEFAULT: i64 = 10;
 const PAGE_MAX: i64 = 20;
+const VIEWS_FOR_A_LIKE: u64 = 10;
+const VIEWS_FOR_A_COMMENT: u64 = 100;
+const VIEWS_FOR_A_SHARE: u64 = 50;
 /// Titles and descriptions are cut here.
 const TEXT_MAX: usize = 150;
 const VIDEO_FIELDS: [&str; 15] = [
@@ -122,6 +125,10 @@ fn video_field(call: &Call<'_>, publication: &Publication, name: &str) -> Value 
         "video_description" if publication.post.description.is_empty() => cut(&publication.post.title),
         "video_description" => cut(&publication.post.description),
         "embed_html" => json!(""),
+        "view_count" => json!(publication.views),
+        "like_count" => json!(publication.views / VIEWS_FOR_A_LIKE),
+        "comment_count" => json!(publication.views / VIEWS_FOR_A_COMMENT),
+        "share_count" => json!(publication.views / VIEWS_FOR_A_SHARE),
         _ => json!(0),
     }
 }

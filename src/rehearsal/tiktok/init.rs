@@ -213,6 +213,7 @@ fn begin(call: &Call<'_>, mode: Mode, kind: Kind, post: Post, mut source: Source
         published_at: None,
         post_id: None,
         hidden: false,
+        views: 0,
     };
     model.insert(&server.store, publication)?;
     drop(model);

@@ -234,6 +234,11 @@ pub(super) fn show(server: &Server, publish_id: &str) -> bool {
     server.model().change(&server.store, publish_id, |post| post.hidden = false)
 }
 
+/// So many more people watch a post that has been public. False when there is none.
+pub(super) fn watch(server: &Server, publish_id: &str, views: u64) -> bool {
+    server.model().change(&server.store, publish_id, |post| post.views = post.views.saturating_add(views))
+}
+
 /// The creator writes another caption below a post that has been public. False when there is none.
 pub(super) fn reword(server: &Server, publish_id: &str, text: &str) -> bool {
     server.model().change(&server.store, publish_id, |post| post.post.title = text.to_owned())

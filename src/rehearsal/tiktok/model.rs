@@ -111,6 +111,9 @@ pub(in crate::rehearsal) struct Publication {
     /// Public no more: the creator took it back, or moderation did.
     #[serde(default)]
     pub(in crate::rehearsal) hidden: bool,
+    /// Of a public post, so far.
+    #[serde(default)]
+    pub(in crate::rehearsal) views: u64,
 }
 
 impl Publication {
@@ -399,6 +402,7 @@ impl Model {
             published_at: None,
             post_id: None,
             hidden: false,
+            views: 0,
         };
         publish(&mut made, at);
         self.published_last = self.published_last.max(at);

@@ -1,4 +1,4 @@
-//! `gitcast status --refresh`: asks the platforms whether what was published is as recorded, before it is told.
+//! `--refresh` of `status` and `insights`: looks at what was published, before it is told.
 
 use std::sync::Arc;
 
@@ -13,18 +13,16 @@ use super::plan::{self, zone};
 use super::ui::Reporter;
 use super::workspace::{Book, Workspace};
 use super::{runtime, text, ui};
-use crate::domain::ids::AccountName;
+use crate::domain::ids::{AccountName, PostId};
 use crate::domain::publication::Publication;
 use crate::domain::retry::ErrorKind;
 use crate::platform::{Error, Platform};
 use crate::reconcile::desired::Loaded;
-use crate::reconcile::drift::{Compared, compare, live};
 use crate::reconcile::execute::{self, Engine, Until};
 use crate::reconcile::lane::Platforms;
+use crate::reconcile::survey::{Surveyed, live, look};
 
-const COMMAND: &str = "status --refresh";
-
-/// How comparing went on each account that has something to compare.
+/// How looking went on each account that has something to look at.
 #[derive(Debug, Default)]
 pub(super) struct Refreshed {
     pub(super) accounts: Vec<Account>,
@@ -37,7 +35,7 @@ pub(super) struct Account {
     /// Posts that the platform answered for, and those of them that differ.
     compared: usize,
     differing: usize,
-    /// Why not all were compared.
+    /// Why not all were looked at.
     error: Option<String>,
 }
 
@@ -47,7 +45,7 @@ impl Refreshed {
         Exit::of(self.exits.iter().copied())
     }
 
-    fn add(&mut self, account: &AccountName, compared: &Compared, failure: Option<Failure>) {
+    fn add(&mut self, account: &AccountName, surveyed: &Surveyed, failure: Option<Failure>) {
         let error = failure.map(|failure| {
             let why = [&[failure.message][..], &failure.causes, &failure.hints].concat().join("; ");
             let why = text::one_line(&why, 600);
@@ -55,7 +53,7 @@ impl Refreshed {
             self.exits.push(failure.exit);
             why
         });
-        let Compared { posts: compared, differing, .. } = *compared;
+        let Surveyed { posts: compared, differing, .. } = *surveyed;
         self.accounts.push(Account { account: account.clone(), compared, differing, error });
     }
 }
@@ -69,8 +67,12 @@ impl Account {
     }
 }
 
-/// Compares what the selectors choose and records what is found.
-pub(super) fn refresh(workspace: &Workspace) -> Result<Refreshed, Failure> {
+/// Looks at what the selectors choose, or at one post, and records what is found.
+pub(super) fn refresh(
+    workspace: &Workspace,
+    command: &str,
+    post: Option<&PostId>,
+) -> Result<Refreshed, Failure> {
     workspace.refuse_now()?;
     let loaded = workspace.project();
     let project = loaded.project.as_ref();
@@ -82,13 +84,15 @@ pub(super) fn refresh(workspace: &Workspace) -> Result<Refreshed, Failure> {
     if workspace.read_ledger(Book::Real, project)?.is_none() {
         return Ok(refreshed);
     }
-    let ledger = workspace.existing_ledger(Book::Real, project, COMMAND)?;
+    let ledger = workspace.existing_ledger(Book::Real, project, command)?;
     let mut publications = ledger.publications()?;
-    publications.retain(|p| workspace.selects(&p.post, &p.account, p.platform, &p.path));
+    publications.retain(|p| {
+        post.is_none_or(|post| *post == p.post) && workspace.selects(&p.post, &p.account, p.platform, &p.path)
+    });
     let mut platforms = Platforms::new();
     for (name, platform) in &loaded.platforms {
-        let Some(drift) = platform.drift() else { continue };
-        if live(&ledger, drift, (name, &publications), workspace.clock.now())?.is_empty() {
+        let Some(survey) = platform.survey() else { continue };
+        if live(&ledger, survey, (name, &publications), workspace.clock.now(), |_| true)?.is_empty() {
             continue;
         }
         let record = ledger.grant(name)?;
@@ -99,14 +103,14 @@ pub(super) fn refresh(workspace: &Workspace) -> Result<Refreshed, Failure> {
             _ => Some(not_asked("no login").hint(format!("run `gitcast auth login {name}`"))),
         };
         match failure {
-            Some(failure) => refreshed.add(name, &Compared::default(), Some(failure)),
+            Some(failure) => refreshed.add(name, &Surveyed::default(), Some(failure)),
             None => drop(platforms.insert(name.clone(), Arc::clone(platform))),
         }
     }
     if platforms.is_empty() {
         return Ok(refreshed);
     }
-    let mut engine = caretaker::engine(workspace, ledger, COMMAND, platforms)?;
+    let mut engine = caretaker::engine(workspace, ledger, command, platforms)?;
     runtime::start()?.block_on(ask_all(workspace, &loaded, &mut engine, &publications, &mut refreshed))?;
     Ok(refreshed)
 }
@@ -130,15 +134,15 @@ async fn ask_all(
     execute::renew(engine, false, until, &mut |notice| reporter.notice(&notice)).await?;
     for (name, platform) in engine.platforms.clone() {
         match ask(engine, (&name, &*platform), publications, &stop).await {
-            Ok(compared) if compared.interrupted => {
-                refreshed.add(&name, &compared, Some(Failure::new(Exit::Interrupted, "stopped")));
+            Ok(surveyed) if surveyed.interrupted => {
+                refreshed.add(&name, &surveyed, Some(Failure::new(Exit::Interrupted, "stopped")));
                 break;
             }
-            Ok(compared) => {
-                let failure = compared.error.as_ref().map(|error| refused(&name, error));
-                refreshed.add(&name, &compared, failure);
+            Ok(surveyed) => {
+                let failure = surveyed.error.as_ref().map(|error| refused(&name, error));
+                refreshed.add(&name, &surveyed, failure);
             }
-            Err(failure) => refreshed.add(&name, &Compared::default(), Some(failure)),
+            Err(failure) => refreshed.add(&name, &Surveyed::default(), Some(failure)),
         }
     }
     Ok(())
@@ -149,16 +153,16 @@ async fn ask(
     (name, platform): (&AccountName, &dyn Platform),
     publications: &[Publication],
     stop: &watch::Receiver<bool>,
-) -> Result<Compared, Failure> {
-    let Some(drift) = platform.drift() else { return Ok(Compared::default()) };
+) -> Result<Surveyed, Failure> {
+    let Some(survey) = platform.survey() else { return Ok(Surveyed::default()) };
     let now = engine.clock.now();
     let grant = caretaker::live_grant(engine, name, platform, now)?;
-    if let Some(scope) = drift.lacks(&grant) {
-        return Err(not_asked(format!("the login was not granted `{scope}`, which comparing takes"))
+    if let Some(scope) = survey.lacks(&grant) {
+        return Err(not_asked(format!("the login was not granted `{scope}`, which looking takes"))
             .hint(format!("log in again and grant it: gitcast auth login {name}")));
     }
-    let live = live(&engine.ledger, drift, (name, publications), now)?;
-    Ok(compare(engine, (platform, drift), (name, &grant), &live, stop).await?)
+    let live = live(&engine.ledger, survey, (name, publications), now, |_| true)?;
+    Ok(look(engine, (platform, survey), (name, &grant), &live, stop, &mut |_| ()).await?)
 }
 
 fn refused(name: &AccountName, error: &Error) -> Failure {

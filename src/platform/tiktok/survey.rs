@@ -1,5 +1,6 @@
-//! Live posts against what was sent, by `video/query`. It lists public posts only (TikTok docs `vq`, read 2026-11-22), so
-//! that one that was deleted looks like one that was made private, or that moderation took down.
+//! Live posts against what was sent, and how they do, by `video/query`. It lists public posts only (TikTok docs `vq`, read
+//! 2026-11-22), so that one that was deleted looks like one that was made private, or that moderation took down. It counts
+//! views, likes, comments and shares, and nothing else (TikTok docs `vo`, read 2026-11-22).
 
 use super::Tiktok;
 use super::body::Body;
@@ -9,16 +10,17 @@ use super::observe::{LISTED_CHARS_MAX, is_id, normalized};
 use super::types::Video;
 use crate::domain::drift::{CAPTION_DIFFERS, MISSING, PARTLY_MISSING};
 use crate::domain::grant::Grant;
+use crate::domain::insight::Insight;
 use crate::domain::publication::Reason;
-use crate::platform::drift::{Drift, Recorded};
 use crate::platform::error::foreign;
+use crate::platform::survey::{Recorded, Seen, Survey};
 use crate::platform::{BoxFuture, Error, RequestLog};
 
 const SCOPE: &str = "video.list";
 /// A text with no more bytes than this is never cut, whatever the list counts in, dots at its end included.
 const WHOLE_BYTES_MAX: usize = LISTED_CHARS_MAX - 10;
 
-impl Drift for Tiktok {
+impl Survey for Tiktok {
     fn lacks(&self, grant: &Grant) -> Option<&'static str> {
         (!grant.scopes.iter().any(|scope| scope == SCOPE)).then_some(SCOPE)
     }
@@ -45,23 +47,38 @@ impl Drift for Tiktok {
         PAGE_MAX
     }
 
-    fn compare<'a>(
+    fn look<'a>(
         &'a self,
         recorded: &'a [Recorded],
         grant: &'a Grant,
         log: &'a RequestLog,
-    ) -> BoxFuture<'a, Result<Vec<Option<Reason>>, Error>> {
+    ) -> BoxFuture<'a, Result<Vec<Seen>, Error>> {
         Box::pin(async move {
             let ids: Vec<_> = recorded.iter().map(|recorded| self.ids(recorded)).collect();
             let videos = self.client.video_query(Session { grant, log }, &ids.concat()).await?;
             let pairs = recorded.iter().zip(&ids);
-            Ok(pairs.map(|(recorded, ids)| difference(recorded, ids, &videos)).collect())
+            Ok(pairs.map(|(recorded, ids)| seen(recorded, ids, &videos)).collect())
         })
     }
 }
 
-fn difference(recorded: &Recorded, ids: &[String], videos: &[Video]) -> Option<Reason> {
+fn seen(recorded: &Recorded, ids: &[String], videos: &[Video]) -> Seen {
     let live: Vec<_> = ids.iter().filter_map(|id| videos.iter().find(|video| video.id == *id)).collect();
+    let insight = live.iter().map(|video| insight(video)).fold(Insight::default(), Insight::plus);
+    Seen { difference: difference(recorded, ids, &live), insight }
+}
+
+fn insight(video: &Video) -> Insight {
+    let count = |count: Option<i64>| u64::try_from(count?).ok();
+    Insight {
+        views: count(video.view_count),
+        likes: count(video.like_count),
+        comments: count(video.comment_count),
+        shares: count(video.share_count),
+    }
+}
+
+fn difference(recorded: &Recorded, ids: &[String], live: &[&Video]) -> Option<Reason> {
     if live.is_empty() {
         let message = "TikTok does not list it among the account's public posts: it was deleted, made private or taken down";
         return Some(Reason::new(MISSING, message));
@@ -74,7 +91,7 @@ fn difference(recorded: &Recorded, ids: &[String], videos: &[Video]) -> Option<R
     let body = Body::read(&recorded.work.as_ref()?.payload).ok()?;
     // The creator of a draft may write what they like.
     let sent = Some(&body.text).filter(|text| body.is_direct() && !text.trim().is_empty())?;
-    let other = live.into_iter().find(|video| differs(sent, video))?;
+    let other = live.iter().find(|video| differs(sent, video))?;
     let listed = foreign([&other.video_description, &other.title].into_iter().find(|t| !t.is_empty())?);
     Some(Reason::new(CAPTION_DIFFERS, format!("TikTok shows another text than was sent: \"{listed}\"")))
 }
@@ -144,7 +161,7 @@ mod tests {
             (Mode::Direct, &crabs, &"\u{1F980}".repeat(37), None),
             (Mode::Direct, &crabs, &"\u{1F980}".repeat(75), None),
         ] {
-            let found = difference(&recorded(mode, sent), &["7".into()], &[listed("7", shown)]);
+            let found = difference(&recorded(mode, sent), &["7".into()], &[&listed("7", shown)]);
             assert_eq!(found.map(|r| r.code).as_deref(), expected, "{mode:?} {sent:?} {shown:?}");
         }
     }
@@ -169,8 +186,8 @@ mod tests {
             (&adopted, vec!["8"], Some(MISSING)),
         ] {
             let videos: Vec<_> = shown.iter().map(|id| listed(id, "any")).collect();
-            let found = difference(recorded, &tiktok.ids(recorded), &videos);
-            assert_eq!(found.map(|r| r.code).as_deref(), expected, "{shown:?}");
+            let found = seen(recorded, &tiktok.ids(recorded), &videos);
+            assert_eq!(found.difference.map(|r| r.code).as_deref(), expected, "{shown:?}");
         }
     }
 }
