@@ -42,7 +42,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
     let why = resolve::because(&arguments.why);
     let message = format!("{actor}: that it was {}{was} does not count any more{why}", publication.state);
     let reason = Reason::new("forgotten-by-hand", message);
-    let change = Change::Forgotten { forced: arguments.force, reason };
+    let change = Change::Forgotten { forced: arguments.force, reason, again: false };
     let event = Event::Publication { post: id.clone(), account: account.clone(), change };
     match ledger.append(workspace.clock.now(), &actor, &[event]) {
         Ok(_) => {

@@ -13,6 +13,7 @@ use super::plan::{self, zone};
 use super::ui::Reporter;
 use super::workspace::{Book, Workspace};
 use super::{runtime, text, ui};
+use crate::domain::drift::OnMissing;
 use crate::domain::ids::{AccountName, PostId};
 use crate::domain::publication::Publication;
 use crate::domain::retry::ErrorKind;
@@ -129,11 +130,12 @@ async fn ask_all(
     refreshed: &mut Refreshed,
 ) -> Result<(), Failure> {
     let stop = runtime::listen_for_stop();
+    let on_missing = loaded.project.as_ref().map(|project| project.policy.on_missing).unwrap_or_default();
     let until = Until::settled(Timestamp::MIN, stop.clone());
     let mut reporter = Reporter::new(workspace.palette, zone(loaded));
     execute::renew(engine, false, until, &mut |notice| reporter.notice(&notice)).await?;
     for (name, platform) in engine.platforms.clone() {
-        match ask(engine, (&name, &*platform), publications, &stop).await {
+        match ask(engine, (&name, &*platform), publications, (on_missing, &stop)).await {
             Ok(surveyed) if surveyed.interrupted => {
                 refreshed.add(&name, &surveyed, Some(Failure::new(Exit::Interrupted, "stopped")));
                 break;
@@ -152,7 +154,7 @@ async fn ask(
     engine: &mut Engine,
     (name, platform): (&AccountName, &dyn Platform),
     publications: &[Publication],
-    stop: &watch::Receiver<bool>,
+    (on_missing, stop): (OnMissing, &watch::Receiver<bool>),
 ) -> Result<Surveyed, Failure> {
     let Some(survey) = platform.survey() else { return Ok(Surveyed::default()) };
     let now = engine.clock.now();
@@ -162,7 +164,7 @@ async fn ask(
             .hint(format!("log in again and grant it: gitcast auth login {name}")));
     }
     let live = live(&engine.ledger, survey, (name, publications), now, |_| true)?;
-    Ok(look(engine, (platform, survey), (name, &grant), &live, stop, &mut |_| ()).await?)
+    Ok(look(engine, (platform, survey), (name, &grant), &live, (on_missing, stop), &mut |_| ()).await?)
 }
 
 fn refused(name: &AccountName, error: &Error) -> Failure {

@@ -102,6 +102,7 @@ mod tests {
             updated_at: Timestamp::UNIX_EPOCH,
             path: String::new(),
             fixed: None,
+            due_again: None,
             amendment: None,
         }
     }

@@ -137,6 +137,7 @@ fn published(desired: &Desired, now: Timestamp) -> Publication {
         updated_at: now,
         path: desired.path.clone(),
         fixed: desired.payload.as_ref().and_then(|payload| payload.fixed),
+        due_again: None,
         amendment: None,
     }
 }

@@ -234,7 +234,7 @@ mod tests {
             reason: Reason::new("adopted", "by hand"),
             payload: None,
         };
-        let forgotten = Change::Forgotten { forced: false, reason: Reason::new("c", "m") };
+        let forgotten = Change::Forgotten { forced: false, reason: Reason::new("c", "m"), again: false };
         let both = entries(vec![change("a", adopted), change("a", forgotten)]);
         let (all, _) = histories(&both);
         assert_eq!(told(&all), ["a 0: >adopted >forgotten"]);

@@ -230,8 +230,15 @@ impl Plan {
 /// Makes the plan. Every desired and every recorded publication is in it exactly once.
 pub fn plan(input: &Input) -> Plan {
     let recorded: HashMap<_, _> = input.recorded.iter().map(|p| ((&p.post, &p.account), p)).collect();
-    let mut planner =
-        Planner { input, slots: Slots::new(input), new_posts: BTreeMap::new(), seen: fence(input) };
+    let again =
+        input.recorded.iter().filter_map(|p| Some(((&p.post, &p.account), (p.revision, p.due_again?))));
+    let mut planner = Planner {
+        input,
+        slots: Slots::new(input),
+        new_posts: BTreeMap::new(),
+        seen: fence(input),
+        again: again.collect(),
+    };
     let mut desired: Vec<&Desired> = input.desired.iter().collect();
     desired.sort_by_key(|d| (d.publish_at.unwrap_or(Timestamp::MIN), &d.post, &d.account));
     let mut changes: Vec<Planned> =
@@ -267,6 +274,8 @@ struct Planner<'a> {
     slots: Slots,
     new_posts: BTreeMap<&'a AccountName, u32>,
     seen: Fence<'a>,
+    /// From when the time of posts counts that are to be published again, and of which revision.
+    again: HashMap<(&'a PostId, &'a AccountName), (u32, Timestamp)>,
 }
 
 type Verdict = (Action, &'static str, String, Option<Timestamp>);

@@ -149,8 +149,13 @@ pub enum Change {
         payload: Option<Box<Payload>>,
     },
     /// A person wants what is recorded not to count any more: it may be published anew. `forced`: although it may be
-    /// under way, or its outcome is unknown.
-    Forgotten { forced: bool, reason: Reason },
+    /// under way, or its outcome is unknown. `again`: its time, which has passed, is counted from now.
+    Forgotten {
+        forced: bool,
+        reason: Reason,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
+    },
 }
 
 /// How a person settles an unknown outcome.
@@ -220,6 +225,8 @@ pub struct Publication {
     pub path: String,
     /// What an edit cannot change; `None`: nothing of it can be edited.
     pub fixed: Option<ContentDigest>,
+    /// From when its time is counted, if it is to be published again although that has passed.
+    pub due_again: Option<Timestamp>,
     /// What was last asked for after it was published: under way in `editing` and `deleting`, turned down in `published`.
     pub amendment: Option<Amendment>,
 }
@@ -312,6 +319,7 @@ impl Publication {
                 updated_at: at,
                 path: path.clone(),
                 fixed: payload.fixed,
+                due_again: before.filter(|p| p.revision == *revision).and_then(|p| p.due_again),
                 amendment: None,
             };
             return Ok((publication, Keep::Nothing));
@@ -338,6 +346,7 @@ impl Publication {
                 updated_at: at,
                 path: path.clone(),
                 fixed: payload.as_ref().and_then(|payload| payload.fixed),
+                due_again: None,
                 amendment: None,
             };
             return Ok((publication, Keep::Nothing));
@@ -455,8 +464,9 @@ impl Publication {
                 }
                 (abandoned.as_ref().or(Some(reason)), None)
             }
-            Change::Forgotten { reason, .. } => {
+            Change::Forgotten { reason, again, .. } => {
                 (self.remote, self.amendment) = (Remote::default(), None);
+                self.due_again = again.then_some(at);
                 (Some(reason), None)
             }
             Change::Superseded { reason } | Change::Retried { reason } => {
@@ -557,4 +567,4 @@ fn next(before: &Publication, change: &Change) -> Option<(State, Keep)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::domain) mod tests;

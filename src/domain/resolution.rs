@@ -426,7 +426,7 @@ impl Decided {
             Decision::NotPublished => settled(Settlement::NotPublished),
             Decision::Abandon => settled(Settlement::Abandoned),
             Decision::Retry => Change::Retried { reason },
-            Decision::Forget => Change::Forgotten { forced: false, reason },
+            Decision::Forget => Change::Forgotten { forced: false, reason, again: false },
             Decision::Pause { .. } | Decision::Resume => return Outcome::Moot(String::new()),
         };
         match Publication::apply(before, (post, account), &change, now) {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::capability::decode::{LISTED_MAX, NAME_CHARS_MAX, VIDEO_SECONDS_MAX};
 use super::capability::server::NUMBER_MAX;
 use super::capability::{Allow, Privacy};
+use super::drift::OnMissing;
 use super::ids::{NAME_LENGTH_MAX, PlatformId};
 use super::manifest::DesiredState;
 use super::manifest::post::{MEDIA_MAX, REVISION_MAX};
@@ -175,6 +176,8 @@ struct Policy {
     stage_ahead: Option<String>,
     /// When nothing new becomes public.
     quiet_hours: Option<QuietHours>,
+    /// What follows when a live post has been missing for a day: report unless written.
+    on_missing: Option<OnMissing>,
     /// The most new posts for each account in one run: 10 unless written.
     #[schemars(range(min = 0, max = NEW_POSTS_MAX))]
     max_new_posts: Option<u64>,

@@ -94,6 +94,7 @@ const VIEWS_SQL: &str = "
         path            TEXT NOT NULL,
         fixed           BLOB,
         amendment       TEXT,
+        due_again       TEXT,
         PRIMARY KEY (post, account)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE work (

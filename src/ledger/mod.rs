@@ -318,7 +318,12 @@ impl Ledger {
 
     /// When each live post of the account was last looked at.
     pub fn last_looks(&self, account: &AccountName) -> Result<BTreeMap<PostId, Timestamp>, Error> {
-        rows::last_looks(&self.db, account)
+        rows::last_looks(&self.db, account, false)
+    }
+
+    /// When each live post of the account was last seen with a count: certainly there.
+    pub fn last_shown(&self, account: &AccountName) -> Result<BTreeMap<PostId, Timestamp>, Error> {
+        rows::last_looks(&self.db, account, true)
     }
 
     pub fn grants(&self) -> Result<Vec<GrantRecord>, Error> {

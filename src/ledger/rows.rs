@@ -20,7 +20,7 @@ use crate::domain::recipient::{Recipient, Recipients};
 macro_rules! publication_columns {
     () => {
         "post, account, platform, state, digest, revision, attempts, tries, sends, remote_id, remote_url, \
-         reason_code, reason_message, next_at, intended_at, updated_at, path, fixed, amendment"
+         reason_code, reason_message, next_at, intended_at, updated_at, path, fixed, amendment, due_again"
     };
 }
 
@@ -82,6 +82,7 @@ fn publication(row: &Row<'_>) -> rusqlite::Result<Publication> {
         path: row.get(16)?,
         fixed: row.get::<_, Option<[u8; 32]>>(17)?.map(ContentDigest),
         amendment: parsed_or_null(row, 18)?,
+        due_again: parsed_or_null(row, 19)?,
     })
 }
 
@@ -107,7 +108,7 @@ pub(super) fn store_publication(db: &Connection, p: &Publication) -> Result<(), 
     let sql = concat!(
         "INSERT OR REPLACE INTO publications (",
         publication_columns!(),
-        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
+        ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
     );
     db.prepare_cached(sql)?.execute(params![
         p.post.as_str(),
@@ -129,6 +130,7 @@ pub(super) fn store_publication(db: &Connection, p: &Publication) -> Result<(), 
         p.path,
         p.fixed.map(|digest| digest.0),
         p.amendment.map(|amendment| amendment.to_string()),
+        p.due_again.map(time_text),
     ])?;
     Ok(())
 }
@@ -290,12 +292,19 @@ pub(super) fn insights(db: &Connection) -> Result<Insights, Error> {
     Ok(insights)
 }
 
-/// When each post of the account was last looked at.
+/// When each post of the account was last looked at, or was last shown with a count.
 pub(super) fn last_looks(
     db: &Connection,
     account: &AccountName,
+    is_shown: bool,
 ) -> Result<BTreeMap<PostId, Timestamp>, Error> {
-    let sql = "SELECT post, max(at) FROM insights WHERE account = ?1 GROUP BY post";
+    let sql = match is_shown {
+        false => "SELECT post, max(at) FROM insights WHERE account = ?1 GROUP BY post",
+        true => {
+            "SELECT post, max(at) FROM insights
+             WHERE account = ?1 AND coalesce(views, likes, comments, shares) IS NOT NULL GROUP BY post"
+        }
+    };
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([account.as_str()], |row| Ok((post(row, 0)?, time(row, 1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

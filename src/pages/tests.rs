@@ -51,6 +51,7 @@ fn item(post: &str, action: Action, recorded: Option<State>, at: Option<Timestam
         updated_at: at.unwrap_or(Timestamp::UNIX_EPOCH),
         path: text.to_owned(),
         fixed: None,
+        due_again: None,
         amendment: None,
     });
     let hindrance = (action == Action::Replace).then(|| text.to_owned());

@@ -118,6 +118,7 @@ mod tests {
             updated_at: at,
             path: "p.yaml".into(),
             fixed: None,
+            due_again: None,
             amendment: None,
         }
     }

@@ -315,6 +315,7 @@ mod tests {
             updated_at: Timestamp::UNIX_EPOCH,
             path: String::new(),
             fixed: None,
+            due_again: None,
             amendment: None,
         }
     }

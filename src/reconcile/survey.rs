@@ -1,5 +1,6 @@
 //! Looks at live posts, within the platform's rate limits, and records how they differ from what is recorded and how they
-//! do. It looks and writes down; what is found leads to no step.
+//! do. It looks and writes down; what is found leads to no step, unless `policy.on_missing` asks for one: then what has gone
+//! for good is forgotten, and the next plan decides.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +11,12 @@ use super::credentials::{Access, Credentials};
 use super::execute::{Engine, Notice};
 use super::inquiry::no_room;
 use super::pace::room_at;
-use crate::domain::drift::to_record;
+use crate::domain::drift::{MISSING, OnMissing, Others, has_gone, to_record};
 use crate::domain::event::Event;
 use crate::domain::grant::Grant;
 use crate::domain::ids::AccountName;
 use crate::domain::insight::{EVERY_MIN, READ_FOR, next_at};
-use crate::domain::publication::{Change, Publication, State};
+use crate::domain::publication::{Change, Publication, Reason, State};
 use crate::ledger;
 use crate::platform::survey::{Recorded, Survey};
 use crate::platform::{Error, Platform, RequestLog};
@@ -77,10 +78,11 @@ pub async fn look(
     (platform, survey): (&dyn Platform, &dyn Survey),
     (account, grant): (&AccountName, &Grant),
     live: &[Live],
-    stop: &watch::Receiver<bool>,
+    (on_missing, stop): (OnMissing, &watch::Receiver<bool>),
     notify: &mut (dyn FnMut(Notice<'_>) + Send),
 ) -> Result<Surveyed, ledger::Error> {
     let mut surveyed = Surveyed::default();
+    let mut still_missing = Vec::new();
     let mut rest = live;
     while !rest.is_empty() {
         if *stop.borrow() {
@@ -105,6 +107,10 @@ pub async fn look(
                 surveyed.posts += batch.len();
                 surveyed.differing += found.iter().filter(|seen| seen.difference.is_some()).count();
                 for ((p, _), seen) in batch.iter().zip(found) {
+                    let is_missing = |reason: Option<&Reason>| reason.is_some_and(|r| r.code == MISSING);
+                    if is_missing(p.finding()) && is_missing(seen.difference.as_ref()) {
+                        still_missing.push(p);
+                    }
                     let (post, account) = (p.post.clone(), p.account.clone());
                     events.push(Event::Insight { post, account, insight: seen.insight });
                     changed.extend(
@@ -115,22 +121,67 @@ pub async fn look(
             }
             Err(error) => surveyed.error = Some(error),
         }
-        events.extend(changed.iter().map(|(p, change)| Event::Publication {
-            post: p.post.clone(),
-            account: account.clone(),
-            change: change.clone(),
-        }));
-        let now = engine.clock.now();
-        engine.ledger.append(now, &engine.actor, &events)?;
-        for (p, change) in changed {
-            let (after, _) = Publication::apply(Some(p), (&p.post, account), &change, now)?;
-            notify(Notice::Changed { publication: &after, change: &change });
-        }
+        record(engine, events, changed, notify)?;
         if surveyed.error.is_some() {
             break;
         }
     }
+    if on_missing != OnMissing::Report && surveyed.error.is_none() && !surveyed.interrupted {
+        give_up(engine, account, still_missing, on_missing, notify)?;
+    }
     Ok(surveyed)
+}
+
+/// Records what was asked and seen, and then what changed.
+fn record(
+    engine: &mut Engine,
+    mut events: Vec<Event>,
+    changed: Vec<(&Publication, Change)>,
+    notify: &mut (dyn FnMut(Notice<'_>) + Send),
+) -> Result<(), ledger::Error> {
+    events.extend(changed.iter().map(|(p, change)| Event::Publication {
+        post: p.post.clone(),
+        account: p.account.clone(),
+        change: change.clone(),
+    }));
+    let now = engine.clock.now();
+    engine.ledger.append(now, &engine.actor, &events)?;
+    for (p, change) in changed {
+        let (after, _) = Publication::apply(Some(p), (&p.post, &p.account), &change, now)?;
+        notify(Notice::Changed { publication: &after, change: &change });
+    }
+    Ok(())
+}
+
+/// Forgets what has gone for good.
+fn give_up(
+    engine: &mut Engine,
+    account: &AccountName,
+    still_missing: Vec<&Publication>,
+    on_missing: OnMissing,
+    notify: &mut (dyn FnMut(Notice<'_>) + Send),
+) -> Result<(), ledger::Error> {
+    if still_missing.is_empty() {
+        return Ok(());
+    }
+    let (now, shown) = (engine.clock.now(), engine.ledger.last_shown(account)?);
+    let publications = engine.ledger.publications()?;
+    let is_missing = |p: &&Publication| p.finding().is_some_and(|reason| reason.code == MISSING);
+    let (missing, there): (Vec<_>, Vec<_>) =
+        publications.iter().filter(|p| p.account == *account).partition(is_missing);
+    let mut changed = Vec::new();
+    for p in still_missing {
+        let since = |other: &&&Publication| shown.get(&other.post).is_some_and(|at| *at > p.updated_at);
+        let others =
+            Others { shown: there.iter().filter(since).count(), missing: missing.len().saturating_sub(1) };
+        if has_gone(p, others, now) {
+            let message =
+                format!("not listed since {:.0}: forgotten, as `policy.on_missing` says", p.updated_at);
+            let (reason, again) = (Reason::new("gone", message), on_missing == OnMissing::Repost);
+            changed.push((p, Change::Forgotten { forced: false, reason, again }));
+        }
+    }
+    record(engine, Vec::new(), changed, notify)
 }
 
 /// How many of `live`, from the first on, fit one request: at least one.
@@ -157,7 +208,7 @@ impl Rounds {
     pub async fn make(
         &mut self,
         engine: &mut Engine,
-        stop: &watch::Receiver<bool>,
+        (on_missing, stop): (OnMissing, &watch::Receiver<bool>),
         notify: &mut (dyn FnMut(Notice<'_>) + Send),
     ) -> Result<(), ledger::Error> {
         for (name, platform) in engine.platforms.clone() {
@@ -179,7 +230,9 @@ impl Rounds {
             let publications = engine.ledger.publications()?;
             let mut live = live(&engine.ledger, survey, (&name, &publications), now, is_due)?;
             live.truncate(POSTS_MAX);
-            let surveyed = look(engine, (&*platform, survey), (&name, &grant), &live, stop, notify).await?;
+            let surveyed =
+                look(engine, (&*platform, survey), (&name, &grant), &live, (on_missing, stop), notify)
+                    .await?;
             if surveyed.interrupted {
                 break;
             }

@@ -27,6 +27,7 @@ fn post(id: &str, hours: i64, views: &[u64]) -> Post {
         updated_at: at(hours + 1),
         path: "content/a.yaml".into(),
         fixed: None,
+        due_again: None,
         amendment: None,
     };
     let reading = |(n, views): (i64, &u64)| Reading {

@@ -334,6 +334,7 @@ impl<'a> Watching<'a> {
         let Some(project) = &loaded.project else {
             return Ok(Passed { next_at: latest, exit: verdict, is_whole: false });
         };
+        let on_missing = project.policy.on_missing;
         if let Some(news) = &mut self.news {
             news.listen_for(workspace, project, &loaded.platforms);
         }
@@ -392,7 +393,7 @@ impl<'a> Watching<'a> {
                 events.note(&notice, clock.now());
                 reporter.notice(&notice);
             };
-            self.rounds.make(&mut engine, &self.stop, &mut notify).await?;
+            self.rounds.make(&mut engine, (on_missing, &self.stop), &mut notify).await?;
         }
         drop(reporter);
         self.hooks.note(workspace, &mut engine.ledger, &loaded, &plan);

@@ -71,6 +71,7 @@ fn recorded(post: &str, content: &str, state: State) -> Publication {
         updated_at: now(),
         path: format!("content/{post}.yaml"),
         fixed: None,
+        due_again: None,
         amendment: None,
     }
 }
@@ -376,6 +377,26 @@ fn a_tombstone_deletes_nothing_that_was_never_published() {
         (State::Published, "a Undeletable delete-unsupported"),
     ] {
         assert_eq!(one(tombstone.clone(), Some(recorded("a", "x", state))), expected, "{state}");
+    }
+}
+
+#[test]
+fn what_is_to_be_published_again_is_late_by_its_new_time() {
+    for (state, again, revision, expected) in [
+        (State::Planned, None, 1, "a Refuse too-old"),
+        (State::Planned, Some(0), 1, "a Publish again"),
+        (State::Planned, Some(-1), 1, "a Publish again"),
+        (State::Planned, Some(-3), 1, "a Refuse late"),
+        (State::Planned, Some(-7 * 24 - 1), 1, "a Refuse too-old"),
+        // Whoever raises the revision says a time as well.
+        (State::Planned, Some(0), 2, "a Refuse too-old"),
+        (State::Staging, Some(-3), 1, "a Continue resume"),
+        (State::Staged, None, 1, "a Refuse too-old"),
+    ] {
+        let due_again = again.map(hours);
+        let before = Publication { due_again, ..recorded("a", "x", state) };
+        let wanted = Desired { publish_at: Some(hours(-24 * 30)), revision, ..desired("a", "x") };
+        assert_eq!(one(wanted, Some(before)), expected, "{state} {again:?} {revision}");
     }
 }
 

@@ -22,7 +22,8 @@ impl<'a> Planner<'a> {
             let next_at = pause.until.map(|until| until.max(desired.due().unwrap_or(until)));
             return Some((Action::Wait, PAUSED, pause.describe(), next_at));
         }
-        let age = desired.publish_at.map(|at| now.duration_since(at)).unwrap_or_default();
+        let age =
+            self.counted(desired, desired.publish_at).map(|at| now.duration_since(at)).unwrap_or_default();
         if age > policy.max_age && !self.input.overrides.ignore_max_age {
             return Some(verdict(
                 Action::Refuse,
@@ -46,7 +47,7 @@ impl<'a> Planner<'a> {
     /// when they end.
     pub(super) fn late(&self, desired: &Desired) -> Option<Verdict> {
         let (now, policy) = (self.input.now, self.input.policy);
-        let due = desired.due()?;
+        let due = self.counted(desired, desired.due())?;
         let quiet = desired.quiet.as_ref().and_then(|quiet| quiet.last(now));
         let since = match quiet {
             Some((began, ended)) if began.duration_since(due) <= policy.late_grace => due.max(ended),
@@ -72,6 +73,13 @@ impl<'a> Planner<'a> {
             }
         }
         None
+    }
+
+    /// From when a time counts: of what is to be published again, from when that was found out.
+    fn counted(&self, desired: &Desired, at: Option<Timestamp>) -> Option<Timestamp> {
+        let again = self.again.get(&(&desired.post, &desired.account));
+        let again = again.filter(|(revision, _)| desired.revision <= *revision).map(|(_, at)| *at);
+        at.max(again.filter(|_| at.is_some()))
     }
 
     fn pause(&self, desired: &Desired) -> Option<&'a Pause> {

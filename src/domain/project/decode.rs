@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::store::store;
 use super::{Account, Late, Mode, Policy, Project};
 use crate::domain::capability::Knowledge;
+use crate::domain::drift::OnMissing;
 use crate::domain::ids::{AccountName, PlatformId, is_handle, is_handle_at_server};
 use crate::domain::manifest::decode::{Mapping, boolean, integer, one_of, text};
 use crate::domain::manifest::node::{Node, Value};
@@ -252,10 +253,12 @@ fn policy(zone: &TimeZone) -> impl FnOnce(&Node, &Report) -> Option<(Policy, Opt
         let max_new_posts = m.optional("max_new_posts", integer(0..=NEW_POSTS_MAX));
         let stage_ahead = m.optional("stage_ahead", ahead).unwrap_or(default.stage_ahead);
         let quiet = m.optional("quiet_hours", quiet_hours(zone));
+        let on_missing = m.optional("on_missing", one_of::<OnMissing>).map(|on_missing| on_missing.value);
         m.finish();
         let max_new_posts =
             max_new_posts.and_then(|n| u32::try_from(n.value).ok()).unwrap_or(default.max_new_posts);
-        Some((Policy { late_grace, late_then, max_age, max_new_posts, stage_ahead }, quiet))
+        let on_missing = on_missing.unwrap_or_default();
+        Some((Policy { late_grace, late_then, max_age, max_new_posts, stage_ahead, on_missing }, quiet))
     }
 }
 

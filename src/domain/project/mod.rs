@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::capability::Knowledge;
+use crate::domain::drift::OnMissing;
 use crate::domain::ids::{AccountName, PlatformId};
 use crate::domain::quiet::QuietHours;
 use crate::domain::span::{Located, Span};
@@ -93,6 +94,7 @@ pub struct Policy {
     pub max_new_posts: u32,
     /// How long before its time a post may be staged.
     pub stage_ahead: SignedDuration,
+    pub on_missing: OnMissing,
 }
 
 impl Default for Policy {
@@ -103,6 +105,7 @@ impl Default for Policy {
             max_age: SignedDuration::from_hours(7 * 24),
             stage_ahead: SignedDuration::ZERO,
             max_new_posts: 10,
+            on_missing: OnMissing::Report,
         }
     }
 }

@@ -157,8 +157,8 @@ fn changes() -> Vec<Change> {
             reason: reason.clone(),
             payload: None,
         },
-        Change::Forgotten { forced: false, reason: reason.clone() },
-        Change::Forgotten { forced: true, reason: reason.clone() },
+        Change::Forgotten { forced: false, reason: reason.clone(), again: false },
+        Change::Forgotten { forced: true, reason: reason.clone(), again: false },
     ]
 }
 
@@ -170,7 +170,7 @@ fn name() -> (PostId, AccountName) {
     ("post".parse().expect("id"), "account".parse().expect("name"))
 }
 
-fn publication(state: State) -> Publication {
+pub(in crate::domain) fn publication(state: State) -> Publication {
     let (post, account) = name();
     Publication {
         post,
@@ -189,6 +189,7 @@ fn publication(state: State) -> Publication {
         updated_at: time(1),
         path: "p.yaml".into(),
         fixed: None,
+        due_again: None,
         amendment: match state {
             State::Editing => Some(Amendment::Edit(ContentDigest::of(b"edited"))),
             State::Deleting => Some(Amendment::Delete),
@@ -318,10 +319,26 @@ fn what_is_adopted_never_lowers_the_revision_and_what_is_forgotten_loses_its_lin
         assert_eq!((after.remote.id.as_deref(), after.attempts, keep), (Some("9"), 2, Keep::Nothing));
     }
     let (live, _) = apply(None, &adopted(1)).expect("legal");
-    let forget = Change::Forgotten { forced: false, reason: Reason::new("forgotten", "why") };
+    let forget = Change::Forgotten { forced: false, reason: Reason::new("forgotten", "why"), again: false };
     let (after, _) = apply(Some(&live), &forget).expect("legal");
     assert_eq!((after.state, &after.remote), (State::Planned, &Remote::default()));
     assert_eq!(apply(Some(&after), &started(1)).map(|(after, _)| after.state), Ok(State::Staging));
+}
+
+#[test]
+fn what_is_to_be_published_again_keeps_its_new_time_through_attempts_at_the_same_revision() {
+    let forgotten = |again| Change::Forgotten { forced: false, reason: Reason::new("gone", "why"), again };
+    let after = |before: &Publication, change: &Change| apply(Some(before), change).expect("legal").0;
+    let again = after(&publication(State::Published), &forgotten(true));
+    assert_eq!((again.state, again.due_again), (State::Planned, Some(time(2))));
+    let begun = after(&again, &started(REVISION));
+    let refused = after(&begun, &Change::Refused { reason: Reason::new("no", "no") });
+    assert_eq!((begun.due_again, refused.due_again), (again.due_again, again.due_again));
+    assert_eq!(after(&refused, &started(REVISION)).due_again, again.due_again);
+    assert_eq!(after(&refused, &started(REVISION + 1)).due_again, None);
+    assert_eq!(after(&refused, &forgotten(false)).due_again, None);
+    let text = serde_json::to_string(&forgotten(false)).expect("serialize");
+    assert!(!text.contains("again"), "as ledgers had it before: {text}");
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn recorded(state: State) -> Publication {
         updated_at: now(),
         path: "content/p.yaml".into(),
         fixed: None,
+        due_again: None,
         amendment: None,
     }
 }

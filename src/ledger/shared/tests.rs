@@ -144,7 +144,10 @@ fn claims_logins_and_decisions_never_wait() {
     for (event, may_wait) in [
         (started("one"), false),
         (intended("one")[1].clone(), false),
-        (change("one", Change::Forgotten { forced: false, reason: Reason::new("a", "b") }), false),
+        (
+            change("one", Change::Forgotten { forced: false, reason: Reason::new("a", "b"), again: false }),
+            false,
+        ),
         (login(GrantChange::Presented { generation: 1 }), false),
         (login(GrantChange::LoggedOut { generation: 1, at_platform: true }), false),
         (Event::Created { lineage: "line".into() }, false),

@@ -444,6 +444,7 @@ fn publication() -> crate::domain::publication::Publication {
         updated_at: start(),
         path: "content/a.yaml".into(),
         fixed: None,
+        due_again: None,
         amendment: None,
     }
 }

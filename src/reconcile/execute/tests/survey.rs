@@ -1,13 +1,14 @@
 //! Live posts looked at: which, in how many requests, and what is written down.
 
 use super::*;
-use crate::domain::drift::MISSING;
+use crate::domain::drift::{MISSING, OnMissing};
+use crate::domain::insight::Insight;
 use crate::platform::survey::{Recorded, Seen, Survey};
 use crate::reconcile::survey::{Rounds, Surveyed, live, look};
 
 const RATE: &[RateLimit] = &[RateLimit { operations: &["look"], max: 2, window: Duration::from_secs(60) }];
 
-/// Two ids fit a request, and a post's id says how many it has: `1`, `2`. Nothing is there any more.
+/// Two ids fit a request, and a post's id says how many it has: `1`, `2`. Nothing is there any more, but for `1 shown`.
 impl Survey for Fake {
     fn lacks(&self, _: &Grant) -> Option<&'static str> {
         None
@@ -18,8 +19,8 @@ impl Survey for Fake {
     }
 
     fn ids(&self, recorded: &Recorded) -> Vec<String> {
-        let count = recorded.remote.id.as_ref().map_or(0, |id| id.parse().expect("a number"));
-        vec![String::new(); count]
+        let count = recorded.remote.id.as_ref().and_then(|id| id.split(' ').next()?.parse().ok());
+        vec![String::new(); count.unwrap_or_default()]
     }
 
     fn ids_max(&self) -> usize {
@@ -35,10 +36,16 @@ impl Survey for Fake {
         Box::pin(async move {
             self.request("look", None, log).await;
             Fake::next(&self.looks).unwrap_or(Ok(()))?;
-            Ok(recorded
-                .iter()
-                .map(|_| Seen { difference: Some(Reason::new(MISSING, "gone")), ..Seen::default() })
-                .collect())
+            let seen = |recorded: &Recorded| match recorded
+                .remote
+                .id
+                .as_ref()
+                .is_some_and(|id| id.ends_with("shown"))
+            {
+                true => Seen { insight: Insight { views: Some(1), ..Insight::default() }, ..Seen::default() },
+                false => Seen { difference: Some(Reason::new(MISSING, "gone")), ..Seen::default() },
+            };
+            Ok(recorded.iter().map(seen).collect())
         })
     }
 }
@@ -46,9 +53,14 @@ impl Survey for Fake {
 impl World {
     /// Published at the same time, each with so many ids.
     fn published(rates: &'static [RateLimit], ids: &[usize]) -> World {
+        let ids: Vec<_> = ids.iter().map(|ids| (*ids > 0).then(|| ids.to_string())).collect();
+        World::with_posts(rates, &ids)
+    }
+
+    fn with_posts(rates: &'static [RateLimit], ids: &[Option<String>]) -> World {
         let world = World::new([("a", Fake { rates, ..Fake::default() })]);
-        for (n, ids) in ids.iter().enumerate() {
-            let remote = if *ids == 0 { Remote::default() } else { remote(&ids.to_string()) };
+        for (n, id) in ids.iter().enumerate() {
+            let remote = Remote { id: id.clone(), url: None };
             let live = Change::Published { checkpoint: None, remote, next_at: None };
             world.record(&desired("a", &format!("p{n}"), ""), intended().into_iter().chain([live]));
         }
@@ -63,7 +75,7 @@ impl World {
             .expect("the ledger is fine");
         let grant = grant(now);
         let (whose, mut notify) = ((&account, &grant), |_: Notice<'_>| ());
-        look(&mut engine, (&*fake, &*fake), whose, &live, stop, &mut notify)
+        look(&mut engine, (&*fake, &*fake), whose, &live, (OnMissing::Report, stop), &mut notify)
             .await
             .expect("the ledger is fine")
     }
@@ -131,10 +143,19 @@ async fn what_went_out_three_months_ago_is_left_alone() {
 impl World {
     /// A pass, and how often live posts have been looked at so far.
     async fn round(&self, rounds: &mut Rounds, notify: &mut (dyn FnMut(Notice<'_>) + Send)) -> usize {
+        self.round_as(rounds, OnMissing::Report, notify).await
+    }
+
+    async fn round_as(
+        &self,
+        rounds: &mut Rounds,
+        on_missing: OnMissing,
+        notify: &mut (dyn FnMut(Notice<'_>) + Send),
+    ) -> usize {
         let (mut engine, none) = (self.engine(), watch::channel(false).1);
         let until = Until::settled(self.clock.now(), none.clone());
         super::super::renew(&mut engine, false, until, &mut |_| ()).await.expect("the ledger is fine");
-        rounds.make(&mut engine, &none, notify).await.expect("the ledger is fine");
+        rounds.make(&mut engine, (on_missing, &none), notify).await.expect("the ledger is fine");
         self.fake("a").seen().iter().filter(|what| what.contains("look")).count()
     }
 }
@@ -165,4 +186,36 @@ async fn an_account_that_fails_is_left_alone_for_an_hour() {
         assert_eq!(world.round(&mut rounds, &mut notify).await, looks, "{seconds} s later");
     }
     assert_eq!((told, world.findings()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_for_a_day_is_forgotten_where_the_project_asks_for_it() {
+    for (posts, on_missing, expected) in [
+        (["1", "1 shown", "1 shown"], OnMissing::Report, "published"),
+        (["1", "1 shown", "1 shown"], OnMissing::Forget, "planned"),
+        (["1", "1 shown", "1 shown"], OnMissing::Repost, "planned again"),
+        // It looks as if the account had been made private.
+        (["1", "1", "1 shown"], OnMissing::Repost, "published"),
+        (["1", "1", "1"], OnMissing::Repost, "published"),
+    ] {
+        let world = World::with_posts(&[], &posts.map(|id| Some(id.to_owned())));
+        let (mut rounds, mut forgotten) = (Rounds::default(), Vec::new());
+        for hour in 0..60 {
+            let mut notify = |notice: Notice<'_>| {
+                let Notice::Changed { change: Change::Forgotten { .. }, publication } = notice else {
+                    return;
+                };
+                forgotten.push((hour, publication.post.to_string()));
+            };
+            world.round_as(&mut rounds, on_missing, &mut notify).await;
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+        }
+        let ledger = Ledger::open_read(&world.path()).expect("ledger");
+        let found = ledger.publication(&"p0".parse().expect("id"), &name("a")).expect("read").expect("there");
+        let again = if found.due_again.is_some() { " again" } else { "" };
+        assert_eq!(format!("{}{again}", found.state), expected, "{posts:?} {on_missing:?}");
+        // At the first look that is a day after the first that missed it.
+        let gone = if expected == "published" { vec![] } else { vec![(26, "p0".to_owned())] };
+        assert_eq!(forgotten, gone, "{posts:?} {on_missing:?}");
+    }
 }
