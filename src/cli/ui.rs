@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 
 use super::{Color, LogFormat, text};
+use crate::domain::drift::AS_RECORDED;
 use crate::domain::ids::{AccountName, PostId};
 use crate::domain::publication::{Change, Publication, State};
 pub(super) use crate::domain::telling::{bytes, time};
@@ -206,7 +207,9 @@ impl Reporter {
             Change::DeleteStarted { .. } => "deleting".to_owned(),
             Change::Edited { .. } => palette.good("edited"),
             Change::Deleted => palette.good("deleted"),
-            Change::Noticed { .. } => palette.notable(&because("not public any more")),
+            Change::Noticed { reason } if reason.code == AS_RECORDED => palette.good("as recorded again"),
+            Change::Noticed { .. } => palette.notable(&because("not as recorded")),
+            Change::Forgotten { .. } => palette.notable(&because("forgotten")),
             Change::TurnedDown { .. } => palette.bad(&because("turned down")),
             Change::Delivered { .. } => palette.good("delivered to the creator's inbox"),
             Change::Refused { .. } => palette.bad(&because("failed")),
@@ -225,7 +228,6 @@ impl Reporter {
             | Change::Looked { .. }
             | Change::Retried { .. }
             | Change::Adopted { .. }
-            | Change::Forgotten { .. }
             | Change::Settled { .. } => return None,
         })
     }

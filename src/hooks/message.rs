@@ -50,6 +50,8 @@ pub enum Kind {
     Undeletable,
     /// Nothing is published on the account until somebody logs in.
     LoginNeeded,
+    /// A live post is not as recorded, or is so again.
+    Noticed,
     /// What was told as refused, diverged, undeletable or in need of a login is so no more.
     Recovered,
     /// A person has settled it, in another way than as published.
@@ -237,13 +239,13 @@ impl Happened {
             Change::Refused { reason } => (Kind::Failed, Some(reason)),
             Change::TurnedDown { reason } => (Kind::TurnedDown, Some(reason)),
             Change::Held { reason } => (Kind::Held, Some(reason)),
+            Change::Noticed { reason } => (Kind::Noticed, Some(reason)),
             Change::Started { .. }
             | Change::Stepped { .. }
             | Change::Staged { .. }
             | Change::Intended { .. }
             | Change::Accepted { .. }
             | Change::Looked { .. }
-            | Change::Noticed { .. }
             | Change::Unanswered { .. }
             | Change::Absent { .. }
             | Change::Advanced { .. }

@@ -1,6 +1,6 @@
 //! Live posts that are not as recorded any more: told by a look, and never posted again.
 
-use gitcast::rehearsal::{AccountSetup, Action, Fault, SCOPES};
+use gitcast::rehearsal::{AccountSetup, Action, Fault, Options, Rehearsal, SCOPES};
 use serde_json::Value;
 
 use crate::pages::Serving;
@@ -162,4 +162,70 @@ fn who_cannot_be_asked_is_told_and_the_others_are_asked() {
     let nothing = Project::new();
     assert!(nothing.run(&["status", "--refresh"]).expect(0).stdout.contains("Nothing is recorded yet."));
     assert!(!nothing.path("state").exists(), "asking for nothing leaves nothing behind");
+}
+
+/// Three clips of one account, rehearsed a day and more; the first of them is taken back in between. The states that
+/// plans come to afterwards.
+fn rehearsed(on_missing: &str) -> (Project, Vec<String>) {
+    let yaml = "version: 1\npolicy: { on_missing: ON_MISSING }\naccounts:\n  brand: { platform: tiktok, mode: direct, audited: true }\n";
+    let project = Project::with(&yaml.replace("ON_MISSING", on_missing));
+    for id in ["a", "b", "c"] {
+        let at = "publish_at: 2027-01-01T07:30:00Z\n";
+        let media = format!("text: Clip {id}\nmedia:\n  - file: {id}.mp4\n");
+        let manifest = format!("id: {id}\n{at}{media}to:\n  brand:\n    privacy: public\n");
+        project
+            .write(&format!("content/{id}.yaml"), manifest)
+            .medium("good.mp4", &format!("content/{id}.mp4"));
+    }
+    let now = |at: &str, command: &[&str]| {
+        project.run(&[&["--now", &format!("2027-01-{at}Z")], command].concat()).expect(0)
+    };
+    let _ = now("01T08:00", &["apply", "--rehearse", "--auto-approve"]);
+    let _ = now("01T08:30", &["watch", "--rehearse", "--once"]);
+    let options = Options {
+        dir: Some(project.path("state/rehearsal")),
+        accounts: vec![AccountSetup::audited("brand")],
+        ..Options::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("runtime");
+    let stand_in = runtime.block_on(Rehearsal::start(options)).expect("it starts");
+    let live = stand_in.publications().into_iter().find(|p| p.title == "Clip a").expect("it is there");
+    assert!(stand_in.hide(&live.publish_id));
+    runtime.block_on(stand_in.stop());
+    for at in ["01T09:10", "02T09:00"] {
+        now(at, &["watch", "--rehearse", "--once"]);
+        now(at, &["plan", "--rehearse", "--detailed-exitcode"]);
+    }
+    let said = now("02T22:00", &["watch", "--rehearse", "--once"]).stderr;
+    let plan = project.run(&["--now", "2027-01-02T22:01Z", "plan", "--rehearse", "--json"]).json();
+    let actions = plan["changes"].as_array().expect("a list").iter();
+    let told = actions.map(|change| format!("{} {}", change["post"], change["action"]).replace('"', ""));
+    let told = told.chain([said.contains("a → brand: forgotten").to_string()]).collect();
+    (project, told)
+}
+
+#[test]
+fn what_is_gone_is_published_again_where_the_project_asks_for_it_and_once() {
+    let unchanged = ["b unchanged", "c unchanged"];
+    for (on_missing, first, forgotten) in
+        [("report", "a unchanged", "false"), ("forget", "a refuse", "true"), ("repost", "a publish", "true")]
+    {
+        let (project, told) = rehearsed(on_missing);
+        assert_eq!(told, [&[first], &unchanged[..], &[forgotten]].concat(), "{on_missing}");
+        if on_missing != "repost" {
+            continue;
+        }
+        for at in ["2027-01-02T22:05Z", "2027-01-02T23:30Z", "2027-01-05T09:00Z"] {
+            project.run(&["--now", at, "apply", "--rehearse", "--auto-approve"]).expect(0);
+            project.run(&["--now", at, "watch", "--rehearse", "--once"]).expect(0);
+        }
+        let log = project.run(&["log", "--rehearse", "--limit", "1000", "--json"]).expect(0).json();
+        let started = log["entries"].as_array().expect("a list").iter();
+        let started = started.filter(|entry| entry["event"]["change"] == "started").count();
+        assert_eq!(started, 4, "three, and one of them once more");
+        assert_eq!(
+            project.states(&["--rehearse"]),
+            ["a@brand published", "b@brand published", "c@brand published"]
+        );
+    }
 }
