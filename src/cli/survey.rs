@@ -1,5 +1,6 @@
 //! `--refresh` of `status` and `insights`: looks at what was published, before it is told.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,13 +16,14 @@ use super::workspace::{Book, Workspace};
 use super::{runtime, text, ui};
 use crate::domain::drift::OnMissing;
 use crate::domain::ids::{AccountName, PostId};
+use crate::domain::plan::Plan;
 use crate::domain::publication::Publication;
 use crate::domain::retry::ErrorKind;
 use crate::platform::{Error, Platform};
 use crate::reconcile::desired::Loaded;
 use crate::reconcile::execute::{self, Engine, Until};
 use crate::reconcile::lane::Platforms;
-use crate::reconcile::survey::{Surveyed, live, look};
+use crate::reconcile::survey::{Surveyed, late, live, look};
 
 /// How looking went on each account that has something to look at.
 #[derive(Debug, Default)]
@@ -86,16 +88,19 @@ pub(super) fn refresh(
         return Ok(refreshed);
     }
     let ledger = workspace.existing_ledger(Book::Real, project, command)?;
-    let mut publications = ledger.publications()?;
-    publications.retain(|p| {
+    let is_chosen = |p: &Publication| {
         post.is_none_or(|post| *post == p.post) && workspace.selects(&p.post, &p.account, p.platform, &p.path)
-    });
+    };
+    let (publications, now) = (ledger.publications()?, workspace.clock.now());
     let mut platforms = Platforms::new();
+    let mut looks = BTreeSet::new();
     for (name, platform) in &loaded.platforms {
         let Some(survey) = platform.survey() else { continue };
-        if live(&ledger, survey, (name, &publications), workspace.clock.now(), |_| true)?.is_empty() {
+        let late = late(&ledger, survey, (name, &publications), now, is_chosen)?;
+        if late.is_empty() && live(&ledger, survey, (name, &publications), now, is_chosen)?.is_empty() {
             continue;
         }
+        looks.extend(late);
         let record = ledger.grant(name)?;
         let failure = match record {
             Some(record) if !record.is_logged_out() => {
@@ -112,7 +117,8 @@ pub(super) fn refresh(
         return Ok(refreshed);
     }
     let mut engine = caretaker::engine(workspace, ledger, command, platforms)?;
-    runtime::start()?.block_on(ask_all(workspace, &loaded, &mut engine, &publications, &mut refreshed))?;
+    engine.hints.looks = looks;
+    runtime::start()?.block_on(ask_all(workspace, &loaded, &mut engine, &is_chosen, &mut refreshed))?;
     Ok(refreshed)
 }
 
@@ -121,21 +127,26 @@ fn not_asked(why: impl Into<String>) -> Failure {
     Failure::new(Exit::Converged, why)
 }
 
-/// Refreshes the logins that are due, then asks for one account after the other.
+/// Refreshes the logins that are due and looks for public ids that are still to come, then asks for one account after the
+/// other.
 async fn ask_all(
     workspace: &Workspace,
     loaded: &Loaded,
     engine: &mut Engine,
-    publications: &[Publication],
+    is_chosen: &dyn Fn(&Publication) -> bool,
     refreshed: &mut Refreshed,
 ) -> Result<(), Failure> {
     let stop = runtime::listen_for_stop();
     let on_missing = loaded.project.as_ref().map(|project| project.policy.on_missing).unwrap_or_default();
     let until = Until::settled(Timestamp::MIN, stop.clone());
     let mut reporter = Reporter::new(workspace.palette, zone(loaded));
-    execute::renew(engine, false, until, &mut |notice| reporter.notice(&notice)).await?;
+    execute::renew(engine, false, until.clone(), &mut |notice| reporter.notice(&notice)).await?;
+    if !engine.hints.looks.is_empty() {
+        let nothing = Plan { changes: Vec::new() };
+        execute::execute(engine, &nothing, &[], until, &mut |notice| reporter.notice(&notice)).await?;
+    }
     for (name, platform) in engine.platforms.clone() {
-        match ask(engine, (&name, &*platform), publications, (on_missing, &stop)).await {
+        match ask(engine, (&name, &*platform), is_chosen, (on_missing, &stop)).await {
             Ok(surveyed) if surveyed.interrupted => {
                 refreshed.add(&name, &surveyed, Some(Failure::new(Exit::Interrupted, "stopped")));
                 break;
@@ -153,7 +164,7 @@ async fn ask_all(
 async fn ask(
     engine: &mut Engine,
     (name, platform): (&AccountName, &dyn Platform),
-    publications: &[Publication],
+    is_chosen: &dyn Fn(&Publication) -> bool,
     (on_missing, stop): (OnMissing, &watch::Receiver<bool>),
 ) -> Result<Surveyed, Failure> {
     let Some(survey) = platform.survey() else { return Ok(Surveyed::default()) };
@@ -163,7 +174,8 @@ async fn ask(
         return Err(not_asked(format!("the login was not granted `{scope}`, which looking takes"))
             .hint(format!("log in again and grant it: gitcast auth login {name}")));
     }
-    let live = live(&engine.ledger, survey, (name, publications), now, |_| true)?;
+    let publications = engine.ledger.publications()?;
+    let live = live(&engine.ledger, survey, (name, &publications), now, is_chosen)?;
     Ok(look(engine, (platform, survey), (name, &grant), &live, (on_missing, stop), &mut |_| ()).await?)
 }
 

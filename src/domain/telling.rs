@@ -233,7 +233,9 @@ pub fn next(publication: Option<&Publication>, change: &Planned, zone: &TimeZone
         }
         State::Publishing | State::Unresolved => format!("the platform is asked what became of it {at}"),
         State::Accepted => format!("the platform is asked whether it is done {at}"),
-        State::Published if p.next_at.is_some() => format!("nothing; its public link is looked for {at}"),
+        State::Published if p.next_at.is_some() => {
+            format!("nothing; it may be in moderation: its public link is looked for {at}")
+        }
         State::Delivered if p.next_at.is_some() => {
             format!("its owner finishes it in the app; whether it was published is looked for {at}")
         }

@@ -37,6 +37,10 @@ pub trait Survey: Send + Sync {
     /// How many ids fit a request.
     fn ids_max(&self) -> usize;
 
+    /// Whether a post without a public id may still get one: moderation is not through with it, or its creator has not made
+    /// it public yet.
+    fn is_late(&self, recorded: &Recorded) -> bool;
+
     /// How each of them is, in their order. One request; all their ids must fit it. That a post is gone is said only where
     /// the platform answered in full.
     fn look<'a>(

@@ -14,7 +14,7 @@ use super::pace::room_at;
 use crate::domain::drift::{MISSING, OnMissing, Others, has_gone, to_record};
 use crate::domain::event::Event;
 use crate::domain::grant::Grant;
-use crate::domain::ids::AccountName;
+use crate::domain::ids::{AccountName, PostId};
 use crate::domain::insight::{EVERY_MIN, READ_FOR, next_at};
 use crate::domain::publication::{Change, Publication, Reason, State};
 use crate::ledger;
@@ -65,6 +65,32 @@ pub fn live(
     }
     live.sort_by_key(|(p, _)| std::cmp::Reverse(p.live_since()));
     Ok(live)
+}
+
+/// The account's wanted posts among `publications` whose public id is still to come.
+///
+/// # Errors
+///
+/// Of the ledger.
+pub fn late(
+    ledger: &ledger::Ledger,
+    survey: &dyn Survey,
+    (account, publications): (&AccountName, &[Publication]),
+    now: Timestamp,
+    is_wanted: impl Fn(&Publication) -> bool,
+) -> Result<Vec<(PostId, AccountName)>, ledger::Error> {
+    let since = now.saturating_sub(READ_FOR).unwrap_or(Timestamp::MIN);
+    let mut late = Vec::new();
+    for p in publications.iter().filter(|p| p.account == *account && p.state.is_success()) {
+        if p.remote.id.is_some() || p.live_since() < since || !is_wanted(p) {
+            continue;
+        }
+        let recorded = Recorded { remote: p.remote.clone(), work: ledger.work(&p.post, account)? };
+        if survey.is_late(&recorded) {
+            late.push((p.post.clone(), account.clone()));
+        }
+    }
+    Ok(late)
 }
 
 /// Looks at `live` in as few requests as may be, one after the other, each recorded with what it showed before the next

@@ -179,6 +179,14 @@ impl Rehearsal {
         tiktok::finish_draft(&self.server, publish_id)
     }
 
+    /// The creator makes another post of a draft that they have posted before. False when they have not.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn finish_draft_again(&self, publish_id: &str) -> io::Result<bool> {
+        tiktok::finish_draft_again(&self.server, publish_id)
+    }
+
     /// The creator posts a public video from TikTok's own app, at this time in Unix milliseconds. Its id.
     ///
     /// # Errors

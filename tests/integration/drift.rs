@@ -1,6 +1,9 @@
 //! Live posts that are not as recorded any more: told by a look, and never posted again.
 
-use gitcast::rehearsal::{AccountSetup, Action, Fault, Options, Rehearsal, SCOPES};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use gitcast::rehearsal::{AccountSetup, Action, Fault, Options, Rehearsal, SCOPES, system_clock};
 use serde_json::Value;
 
 use crate::pages::Serving;
@@ -228,4 +231,63 @@ fn what_is_gone_is_published_again_where_the_project_asks_for_it_and_once() {
             ["a@brand published", "b@brand published", "c@brand published"]
         );
     }
+}
+
+#[test]
+fn an_id_that_comes_an_hour_late_is_filled_in() {
+    let late = Arc::new(AtomicI64::new(0));
+    let passed = Arc::clone(&late);
+    let clock = Arc::new(move || system_clock()() + passed.load(Ordering::Relaxed));
+    let slow = AccountSetup { moderation_ms: 3_600_000, ..AccountSetup::audited("direct") };
+    let accounts = vec![AccountSetup::new("drafts"), slow];
+    let server = Server::start_as(Options { accounts, clock, ..Options::default() });
+    let (project, _) = live(&server);
+    let status = || publication(&project.run(&REFRESH).expect(0));
+    for _ in 0..2 {
+        let found = status();
+        assert_eq!((&found["state"], &found["remote_url"]), (&"published".into(), &Value::Null));
+    }
+    assert_eq!(server.requests("video_query"), 0, "there is nothing to ask for yet");
+    assert!(project.run(&["show", "clip"]).expect(0).stdout.contains("it may be in moderation"));
+    assert!(project.run(&["status"]).expect(0).stdout.contains("without a public link"));
+    late.store(3_600_000, Ordering::Relaxed);
+    let found = status();
+    assert!(found["remote_url"].as_str().is_some_and(|url| url.contains("/@direct/video/75")), "{found}");
+    assert_eq!(server.requests("video_query"), 1, "and it is looked at the same time");
+    let log = project.run(&["log"]).expect(0).stdout;
+    assert!(log.contains("looked") && log.contains("/@direct/video/75"), "{log}");
+    let serving = Serving::start(&project, &[]);
+    assert!(serving.get("/post-clip.html").contains("/@direct/video/75"));
+}
+
+#[test]
+fn two_posts_of_one_draft_are_one_publication_of_which_one_may_be_missing() {
+    let at_once = AccountSetup { moderation_ms: 0, ..AccountSetup::audited("drafts") };
+    let server = Server::start_with(vec![at_once]);
+    let project = server.project_of(&["drafts"]);
+    project.draft("clip");
+    project.run(&["apply", "--auto-approve"]).expect(0);
+    let id = server.rehearsal.publications()[0].publish_id.clone();
+    assert!(!server.rehearsal.finish_draft_again(&id).expect("stored"), "there is none yet");
+    assert!(server.rehearsal.finish_draft(&id));
+    assert!(server.rehearsal.finish_draft_again(&id).expect("stored"));
+    assert!(server.rehearsal.watch(&id, 100));
+    let other = server.rehearsal.publications()[1].publish_id.clone();
+    assert!(server.rehearsal.watch(&other, 11));
+    let found = publication(&project.run(&REFRESH).expect(0));
+    assert_eq!((&found["state"], &found["reason"]), (&"published".into(), &Value::Null));
+    let told = project.run(&["insights", "--json"]).expect(0).json();
+    assert_eq!(told["posts"][0]["latest"]["views"], 111, "of both");
+    assert!(server.rehearsal.hide(&other));
+    let found = publication(&project.run(&REFRESH).expect(0));
+    assert_eq!(found["reason"], "partly-missing");
+    for text in [
+        project.run(&["status"]).expect(0).stdout,
+        project.run(&["log"]).expect(0).stdout,
+        Serving::start(&project, &[]).get("/post-clip.html"),
+    ] {
+        assert!(text.contains("lists 1 of its 2 posts"), "{text}");
+    }
+    assert!(server.rehearsal.hide(&id));
+    assert_eq!(publication(&project.run(&REFRESH).expect(0))["reason"], "missing");
 }

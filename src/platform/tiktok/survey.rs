@@ -43,6 +43,13 @@ impl Survey for Tiktok {
         ids
     }
 
+    /// Only public posts ever get an id; what a creator makes of a draft is theirs to say.
+    fn is_late(&self, recorded: &Recorded) -> bool {
+        let work = recorded.work.as_ref().filter(|_| self.ids(recorded).is_empty());
+        let body = work.and_then(|work| Body::read(&work.payload).ok());
+        body.is_some_and(|body| body.is_public() || !body.is_direct())
+    }
+
     fn ids_max(&self) -> usize {
         PAGE_MAX
     }

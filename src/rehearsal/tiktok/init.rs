@@ -214,6 +214,7 @@ fn begin(call: &Call<'_>, mode: Mode, kind: Kind, post: Post, mut source: Source
         post_id: None,
         hidden: false,
         views: 0,
+        draft: None,
     };
     model.insert(&server.store, publication)?;
     drop(model);

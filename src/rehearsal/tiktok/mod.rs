@@ -219,6 +219,11 @@ pub(super) fn finish_draft(server: &Server, publish_id: &str) -> bool {
     server.model().finish_draft(&server.store, publish_id, server.now())
 }
 
+/// The creator makes another post of a draft.
+pub(super) fn finish_draft_again(server: &Server, publish_id: &str) -> io::Result<bool> {
+    server.model().finish_draft_again(&server.store, publish_id, server.now())
+}
+
 /// The creator posts a public video without us.
 pub(super) fn post_in_app(server: &Server, account: &str, text: &str, at: i64) -> io::Result<i64> {
     server.model().post_in_app(&server.store, account, text, at)

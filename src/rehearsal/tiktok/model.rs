@@ -114,6 +114,9 @@ pub(in crate::rehearsal) struct Publication {
     /// Of a public post, so far.
     #[serde(default)]
     pub(in crate::rehearsal) views: u64,
+    /// The draft of which the creator has made this post as well.
+    #[serde(default)]
+    pub(in crate::rehearsal) draft: Option<String>,
 }
 
 impl Publication {
@@ -370,6 +373,37 @@ impl Model {
         draft.save(store).is_ok()
     }
 
+    /// The creator makes another post of a draft that they have published already.
+    pub(super) fn finish_draft_again(
+        &mut self,
+        store: &Store,
+        publish_id: &str,
+        now: i64,
+    ) -> io::Result<bool> {
+        let Some(number) = self.number_next() else { return Ok(false) };
+        let first = self.publications.iter().find(|publication| publication.publish_id == publish_id);
+        let is_published = |first: &&Publication| first.mode == Mode::Inbox && first.published_at.is_some();
+        let Some(first) = first.filter(is_published) else { return Ok(false) };
+        let mut other = first.clone();
+        other.number = number;
+        other.publish_id = self::publish_id(first.mode, first.kind, false)?;
+        other.draft = Some(publish_id.to_owned());
+        let published_at = now.max(self.published_last + 1);
+        publish(&mut other, published_at);
+        self.published_last = published_at;
+        self.insert(store, other)?;
+        Ok(true)
+    }
+
+    /// All public ids of what was made of it.
+    pub(super) fn public_ids(&self, publication: &Publication, now: i64) -> Vec<i64> {
+        let of_it = |other: &&Publication| {
+            other.publish_id == publication.publish_id
+                || other.draft.as_deref() == Some(publication.publish_id.as_str())
+        };
+        self.publications.iter().filter(of_it).filter_map(|other| self.public_id(other, now)).collect()
+    }
+
     /// The creator makes a post in the app, of which no program of ours knows.
     pub(super) fn post_in_app(
         &mut self,
@@ -403,6 +437,7 @@ impl Model {
             post_id: None,
             hidden: false,
             views: 0,
+            draft: None,
         };
         publish(&mut made, at);
         self.published_last = self.published_last.max(at);

@@ -45,19 +45,20 @@ pub(super) fn fetch(call: &Call<'_>) -> Result<Reply, Refusal> {
         Source::Pull { .. } => "downloaded_bytes",
     };
     data[progress] = publication.bytes_so_far().into();
-    if let Some(id) = model.public_id(publication, call.server.now()) {
+    let ids = model.public_ids(publication, call.server.now());
+    if let Some(first) = ids.first() {
         // The platform's own spelling.
-        data["publicaly_available_post_id"] = styled(id, call.caller.account.id_style);
+        data["publicaly_available_post_id"] = styled(*first, &ids, call.caller.account.id_style);
     }
     Ok(ok(&data))
 }
 
-fn styled(id: i64, style: IdStyle) -> Value {
+fn styled(first: i64, ids: &[i64], style: IdStyle) -> Value {
     match style {
-        IdStyle::Integers => json!([id]),
-        IdStyle::Strings => json!([id.to_string()]),
-        IdStyle::Integer => json!(id),
-        IdStyle::String => json!(id.to_string()),
+        IdStyle::Integers => json!(ids),
+        IdStyle::Strings => ids.iter().map(i64::to_string).collect(),
+        IdStyle::Integer => json!(first),
+        IdStyle::String => json!(first.to_string()),
     }
 }
 

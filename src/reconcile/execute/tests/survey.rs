@@ -23,6 +23,10 @@ impl Survey for Fake {
         vec![String::new(); count.unwrap_or_default()]
     }
 
+    fn is_late(&self, _: &Recorded) -> bool {
+        false
+    }
+
     fn ids_max(&self) -> usize {
         2
     }
