@@ -1,14 +1,16 @@
 //! One post: on each account how it will look, where it is, why, what comes next, and how it came there.
 
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::calendar::chip;
 use super::preview::preview;
 use super::text::{link, short, time, visible};
 use super::{Item, Shown, Site, actions, log, problems};
-use crate::domain::event::Entry;
+use crate::domain::event::{Entry, Event};
 use crate::domain::history::{Attempt, History, histories};
-use crate::domain::ids::PostId;
+use crate::domain::ids::{AccountName, PostId};
+use crate::domain::insight::Insight;
 use crate::domain::plan::{Action, Planned};
 use crate::domain::publication::{Change, Publication, State};
 use crate::domain::telling;
@@ -37,7 +39,7 @@ pub(super) fn post(site: &Site, id: &PostId, shown: &[Shown], entries: &[Entry])
                         (preview(shown, site.accounts.iter().find(|account| account.name == shown.account)))
                     }
                     div.facts {
-                        (facts(site, item))
+                        (facts(site, item, entries))
                         @for history in histories.iter().filter(|history| *history.account == item.change.account) {
                             (told(site, history))
                         }
@@ -54,7 +56,7 @@ pub(super) fn post(site: &Site, id: &PostId, shown: &[Shown], entries: &[Entry])
     })
 }
 
-fn facts(site: &Site, item: &Item) -> Markup {
+fn facts(site: &Site, item: &Item, entries: &[Entry]) -> Markup {
     let (change, recorded) = (&item.change, item.recorded.as_ref());
     html! {
         dl.facts {
@@ -66,6 +68,9 @@ fn facts(site: &Site, item: &Item) -> Markup {
             }
             @if let Some(url) = recorded.and_then(|p| p.remote.url.as_deref()) { (fact("Link", link(url, url))) }
             @if let Some(id) = recorded.and_then(|p| p.remote.id.as_deref()) { (fact("Id there", visible(id))) }
+            @if let Some((at, insight)) = insight(entries, &change.account) {
+                (fact("Readers", html! { (telling::insight(insight)) " " span.quiet { "as of " (time(at, site)) } }))
+            }
             @if let Some(what) = &change.what { (fact("What", visible(what))) }
             (fact("Content", html! { code title=(change.digest) { (change.digest.short()) } ", revision " (change.revision) }))
             @if let Some(attempts) = recorded.map(|p| p.attempts).filter(|n| *n > 0) { (fact("Attempts", html! { (attempts) })) }
@@ -73,6 +78,19 @@ fn facts(site: &Site, item: &Item) -> Markup {
         (actions::of_item(site, item))
         @if change.action == Action::Hold || recorded.is_some_and(|p| p.state == State::Held) { (ways_out(change)) }
     }
+}
+
+/// What was last read of the live post, and when.
+fn insight<'a>(entries: &'a [Entry], account: &AccountName) -> Option<(Timestamp, &'a Insight)> {
+    let of_it = entries.iter().rev().filter_map(|entry| match &entry.event {
+        Event::Insight { account: of, insight, .. } if of == account => Some(Some((entry.at, insight))),
+        // Of the post that was there before.
+        Event::Publication {
+            account: of, change: Change::Started { .. } | Change::Forgotten { .. }, ..
+        } if of == account => Some(None),
+        _ => None,
+    });
+    of_it.map_while(|found| found).find(|(_, insight)| !insight.tells_nothing())
 }
 
 fn fact(name: &str, value: Markup) -> Markup {

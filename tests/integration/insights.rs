@@ -4,6 +4,7 @@ use gitcast::rehearsal::{Action, Fault};
 use serde_json::{Value, json};
 
 use crate::drift::{live, server};
+use crate::pages::Serving;
 use crate::support::Project;
 
 const REFRESH: [&str; 3] = ["insights", "--refresh", "--json"];
@@ -46,6 +47,9 @@ fn counts_are_read_with_their_history_and_told_in_four_forms() {
         lines.len() == 4 && lines[3].starts_with("clip,direct,\"75") && lines[3].ends_with(",4204,420,42,84")
     );
 
+    let page = Serving::start(&project, &[]).get("/post-clip.html");
+    assert!(page.contains("4204 views, 420 likes, 42 comments, 84 shares"), "{page}");
+
     // What happened is not hidden behind what was looked at.
     assert!(!project.run(&["log"]).expect(0).stdout.contains("4204 views"));
     assert!(project.run(&["log", "--requests"]).expect(0).stdout.contains("4204 views, 420 likes"));
@@ -61,6 +65,7 @@ fn counts_are_read_with_their_history_and_told_in_four_forms() {
     );
     project.run(&["forget", "clip", "direct"]).expect(0);
     assert_eq!(readings(&project), Vec::<Value>::new());
+    assert!(!Serving::start(&project, &[]).get("/post-clip.html").contains("4204 views"));
 }
 
 #[test]
