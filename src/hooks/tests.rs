@@ -147,7 +147,7 @@ fn entries_are_told_by_what_they_come_to() {
         (settled(Settlement::NotPublished), Some(Kind::Settled)),
         (settled(Settlement::Abandoned), Some(Kind::Settled)),
         (Change::Looked { checkpoint: None, remote: remote(), next_at: None }, None),
-        (Change::Noticed { reason: reason() }, None),
+        (Change::Noticed { reason: reason() }, Some(Kind::Noticed)),
         (Change::Unanswered { reason: reason(), next_at: NOW }, None),
         (Change::Retried { reason: reason() }, None),
     ] {
