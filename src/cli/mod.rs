@@ -7,6 +7,7 @@ mod apply;
 mod auth;
 mod branch;
 mod caretaker;
+mod comments;
 mod compare;
 mod completions;
 mod decisions;
@@ -15,6 +16,7 @@ mod error;
 mod events;
 pub mod exit;
 mod explain;
+mod files;
 mod forget;
 mod github;
 mod hooks;
@@ -159,6 +161,9 @@ enum Command {
     Preview(preview::Arguments),
     /// Show how live posts do: views, likes, comments and shares, as they were read
     Insights(insights::Arguments),
+    /// Read comments below a live post, and answer them
+    #[command(subcommand)]
+    Comments(comments::Command),
     /// Show what is trending on TikTok: asks others, and nothing depends on it
     Trends(trends::Arguments),
     /// Settle an outcome that nobody could find out
@@ -227,6 +232,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Show(arguments) => show::run(&workspace, &arguments),
         Command::Preview(arguments) => preview::run(&workspace, &arguments),
         Command::Insights(arguments) => insights::run(&workspace, &arguments),
+        Command::Comments(command) => comments::run(&workspace, &command),
         Command::Trends(arguments) => trends::run(&workspace, &arguments),
         Command::Resolve(arguments) => resolve::resolve(&workspace, &arguments),
         Command::Retry(arguments) => resolve::retry(&workspace, &arguments),

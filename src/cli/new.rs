@@ -94,7 +94,7 @@ fn tell(workspace: &Workspace, files: &[(PathBuf, Outcome)]) {
 }
 
 /// An id is permanent: one that was used is not used again, whether its manifest is still there or not.
-fn refuse_known(workspace: &Workspace, loaded: &Loaded, id: &PostId) -> Result<(), Failure> {
+pub(super) fn refuse_known(workspace: &Workspace, loaded: &Loaded, id: &PostId) -> Result<(), Failure> {
     let known = |place: String| {
         let failure = Failure::usage(format!("there is a post {id} already, {place}"));
         Err(failure.hint("an id is never used twice: choose another one"))

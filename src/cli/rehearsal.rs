@@ -18,7 +18,9 @@ use crate::domain::ids::PlatformId;
 use crate::domain::project::Project;
 use crate::ledger::vault::Vault;
 use crate::ledger::{self, Holder, Ledger, Lock};
+use crate::platform::tiktok::business;
 use crate::reconcile::desired::{Loaded, StandIn};
+use crate::rehearsal::trends::BUSINESS_TOKEN;
 use crate::rehearsal::{AccountSetup, Options, Rehearsal};
 use crate::secret::Secret;
 
@@ -121,6 +123,7 @@ fn stand_in(origin: &str) -> StandIn {
         origin: origin.to_owned(),
         client_key: Secret::new(CLIENT_KEY),
         client_secret: Secret::new(CLIENT_SECRET),
+        keys: vec![(business::TOKEN_VARIABLE, Secret::new(BUSINESS_TOKEN))],
     }
 }
 

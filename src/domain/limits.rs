@@ -31,4 +31,6 @@ pub enum Counts {
     Posts,
     /// Drafts handed to the creator.
     Drafts,
+    /// Answers to comments.
+    Replies,
 }

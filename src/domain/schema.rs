@@ -13,7 +13,7 @@ use super::drift::OnMissing;
 use super::ids::{NAME_LENGTH_MAX, PlatformId};
 use super::manifest::DesiredState;
 use super::manifest::post::{MEDIA_MAX, REVISION_MAX};
-use super::project::decode::NEW_POSTS_MAX;
+use super::project::decode::{BUSINESS_ID_BYTES_MAX, NEW_POSTS_MAX};
 use super::project::store::Kind;
 use super::project::{Late, Mode};
 use super::resolution::{ENTRIES_MAX, REMOTE_ID_BYTES_MAX, WHY_CHARS_MAX};
@@ -135,6 +135,9 @@ struct Account {
     /// The environment variable that holds the app's secret; CLIENT_SECRET is part of its name, likewise.
     #[schemars(extend("pattern" = SECRET_VARIABLE))]
     client_secret_env: Option<String>,
+    /// TikTok: the account's open_id at the API for Business, through which its comments are read and answered.
+    #[schemars(length(min = 1, max = BUSINESS_ID_BYTES_MAX))]
+    business_id: Option<String>,
     /// When nothing new becomes public there, instead of what the policy says; or `none`.
     quiet_hours: Option<OwnQuietHours>,
 }

@@ -18,7 +18,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use reqwest::{Client, Method, StatusCode, Url, header};
+use reqwest::header::{self, HeaderValue};
+use reqwest::{Client, Method, StatusCode, Url};
 use zeroize::Zeroize;
 
 use super::error::{Error, foreign};
@@ -96,8 +97,16 @@ pub struct Call<'a> {
     pub effect: Effect,
     pub method: Method,
     pub url: Url,
-    pub bearer: Option<&'a Secret>,
+    pub token: Option<Token<'a>>,
     pub body: Body<'a>,
+}
+
+/// What says who asks.
+#[derive(Debug, Clone, Copy)]
+pub enum Token<'a> {
+    Bearer(&'a Secret),
+    /// Alone in a header of this name.
+    Header(&'static str, &'a Secret),
 }
 
 #[derive(Debug)]
@@ -190,8 +199,12 @@ impl Http {
             Error::new(operation, ErrorKind::Local, "http-client", format!("set up HTTP: {why}"))
         })?;
         let mut request = client.request(call.method, call.url).timeout(self.request_timeout);
-        if let Some(token) = call.bearer {
-            request = request.bearer_auth(token.expose());
+        match call.token {
+            None => {}
+            Some(Token::Bearer(token)) => request = request.bearer_auth(token.expose()),
+            Some(Token::Header(name, token)) => {
+                request = request.header(name, header_value(operation, token)?)
+            }
         }
         let mut fault = None;
         let request = match call.body {
@@ -228,6 +241,16 @@ impl Http {
             None => trouble.classify(operation, effect),
         })
     }
+}
+
+/// A token as a header, which nothing prints.
+fn header_value(operation: &'static str, token: &Secret) -> Result<HeaderValue, Error> {
+    let value = HeaderValue::from_str(token.expose());
+    let mut value = value.map_err(|_| {
+        Error::new(operation, ErrorKind::Local, "bad-token", "the token holds what no header can")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl Clients {

@@ -22,6 +22,7 @@ use crate::domain::project::Account;
 use crate::domain::publication::{Checkpoint, Publication, Reason, Remote};
 
 pub mod bluesky;
+pub mod comments;
 pub mod doubt;
 pub mod error;
 pub mod http;
@@ -93,6 +94,11 @@ pub trait Platform: Send + Sync {
 
     /// `None`: this platform tells nothing on its own.
     fn webhooks(&self) -> Option<&dyn webhooks::Webhooks> {
+        None
+    }
+
+    /// `None`: comments are not read here.
+    fn comments(&self) -> Option<&dyn comments::Comments> {
         None
     }
 

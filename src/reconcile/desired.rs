@@ -49,6 +49,8 @@ pub struct StandIn {
     pub origin: String,
     pub client_key: Secret,
     pub client_secret: Secret,
+    /// Further keys, by the variables in which adapters look for them.
+    pub keys: Vec<(&'static str, Secret)>,
 }
 
 /// All that content says, with an adapter for each account.
@@ -142,10 +144,14 @@ impl StandIn {
             }
         }
         let (key, secret) = (self.client_key.clone(), self.client_secret.clone());
+        let own = self.keys.clone();
         Arc::new(move |name: &str| match name {
             STAND_IN_KEY => Some(key.clone()),
             STAND_IN_SECRET => Some(secret.clone()),
-            other => keys(other),
+            other => match own.iter().find(|(name, _)| *name == other) {
+                Some((_, key)) => Some(key.clone()),
+                None => keys(other),
+            },
         })
     }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::pace::room_at;
+use crate::crash::{self, Point};
 use crate::domain::capability::{Capabilities, decode::LISTED_MAX};
 use crate::domain::event::Event;
 use crate::domain::grant::Grant;
 use crate::domain::ids::AccountName;
+use crate::domain::limits::RateLimit;
 use crate::domain::publication::State;
 use crate::domain::retry::ErrorKind;
 use crate::domain::url;
@@ -31,6 +33,26 @@ pub async fn inquire(
     }
     let log = RequestLog::default();
     let answer = platform.inquiry().capabilities(grant, &log).await;
+    record(ledger, account, &log, (now, actor))?;
+    Ok(answer)
+}
+
+/// Asks something that is about no post of ours in one request, and writes that down. Where a rate limit has no room
+/// nothing is sent.
+pub(super) async fn ask<T>(
+    ledger: &mut Ledger,
+    rates: &[RateLimit],
+    (account, operation): (&AccountName, &'static str),
+    (now, actor): (Timestamp, &str),
+    request: impl AsyncFnOnce(&RequestLog) -> Result<T, Error>,
+) -> Result<Result<T, Error>, ledger::Error> {
+    if let Some(at) = room_at(ledger, rates, account, operation, now)? {
+        return Ok(Err(no_room(operation, now, at)));
+    }
+    let log = RequestLog::default();
+    crash::at(Point::BeforeRequest);
+    let answer = request(&log).await;
+    crash::at(Point::AfterAnswer);
     record(ledger, account, &log, (now, actor))?;
     Ok(answer)
 }

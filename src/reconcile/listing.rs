@@ -1,39 +1,42 @@
-//! What an account has that the ledger does not know: asks for its posts, within the rate limits, and tells which of them
-//! are known.
+//! What an account has that the ledger does not know, its posts and the comments below them: asks within the rate limits, and
+//! tells which posts are known.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::inquiry::{no_room, record};
-use super::pace::room_at;
-use crate::crash::{self, Point};
+use super::inquiry::ask;
 use crate::domain::grant::Grant;
 use crate::domain::ids::AccountName;
 use crate::domain::limits::RateLimit;
 use crate::domain::publication::{Publication, State};
 use crate::ledger::{self, Ledger};
+use crate::platform::comments::Comments;
 use crate::platform::listing::{Listing, Page};
-use crate::platform::{Error, RequestLog};
+use crate::platform::{Error, comments};
 
-/// One page of the account's posts, after its request was recorded. Where a rate limit has no room nothing is sent.
+/// One page of the account's posts, after its request was recorded.
 pub async fn page(
     ledger: &mut Ledger,
     (listing, rates): (&dyn Listing, &[RateLimit]),
     (account, grant): (&AccountName, &Grant),
     cursor: Option<&str>,
-    (now, actor): (Timestamp, &str),
+    moment: (Timestamp, &str),
 ) -> Result<Result<Page, Error>, ledger::Error> {
-    let operation = listing.operation();
-    if let Some(at) = room_at(ledger, rates, account, operation, now)? {
-        return Ok(Err(no_room(operation, now, at)));
-    }
-    let log = RequestLog::default();
-    crash::at(Point::BeforeRequest);
-    let page = listing.page(cursor, grant, &log).await;
-    crash::at(Point::AfterAnswer);
-    record(ledger, account, &log, (now, actor))?;
-    Ok(page)
+    let whose = (account, listing.operation());
+    ask(ledger, rates, whose, moment, async |log| listing.page(cursor, grant, log).await).await
+}
+
+/// One page of the comments below a post, likewise.
+pub async fn comments(
+    ledger: &mut Ledger,
+    (comments, rates): (&dyn Comments, &[RateLimit]),
+    (account, post): (&AccountName, &str),
+    cursor: Option<&str>,
+    moment: (Timestamp, &str),
+) -> Result<Result<comments::Page, Error>, ledger::Error> {
+    let whose = (account, comments.operation());
+    ask(ledger, rates, whose, moment, async |log| comments.page(post, cursor, log).await).await
 }
 
 /// The platform's ids of all posts that these accounts are known to have or to have had.
@@ -77,7 +80,7 @@ mod tests {
     use crate::domain::event::Request;
     use crate::domain::retry::ErrorKind;
     use crate::ledger::Holder;
-    use crate::platform::BoxFuture;
+    use crate::platform::{BoxFuture, RequestLog};
 
     const RATES: &[RateLimit] =
         &[RateLimit { operations: &["list"], max: 2, window: Duration::from_secs(60) }];

@@ -39,6 +39,7 @@ pub use self::mastodon::{MastodonSetup, Replay};
 pub use self::publication::{PerformedPublication, UploadInProgress};
 pub use self::requests::{Outcome, RequestSeen};
 pub use self::settings::{AccountSetup, Clock, IdStyle, Network, Options, SCOPES, system_clock};
+pub use self::tiktok::Answer;
 
 use self::requests::Requests;
 use self::store::Store;
@@ -177,6 +178,11 @@ impl Rehearsal {
     /// The creator posts a delivered draft from the app. False when it is not waiting in the inbox.
     pub fn finish_draft(&self, publish_id: &str) -> bool {
         tiktok::finish_draft(&self.server, publish_id)
+    }
+
+    /// Answers to comments below TikTok videos, in the order in which they came.
+    pub fn answers(&self) -> Vec<Answer> {
+        tiktok::answers(&self.server)
     }
 
     /// The creator makes another post of a draft that they have posted before. False when they have not.

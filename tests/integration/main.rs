@@ -8,6 +8,7 @@ mod canary;
 mod capabilities;
 mod ci;
 mod commands;
+mod comments;
 mod commits;
 mod conformance;
 mod contract;

@@ -209,7 +209,7 @@ fn help_leads_out() {
     for (yaml, help) in [
         (format!("{video}to:\n  drafts:\ntxet: t\n"), "did you mean `text`?"),
         (format!("{video}to: drafts\n"), "each as `ACCOUNT:`"),
-        (format!("{video}to:\n  drafts:\n    colour: red\n"), "privacy, text, title"),
+        (format!("{video}to:\n  drafts:\n    colour: red\n"), "privacy, reply_to, text, title"),
         ("id: one\nmedia: one.mp4\nto:\n  drafts:\n".to_owned(), "`- file: NAME`"),
         ("id: one\nmedia: [one.mp4]\nto:\n  drafts:\n".to_owned(), "`file: NAME`"),
         ("id: one\nmedia:\n  - file: oen.mp4\nto:\n  drafts:\n".to_owned(), "did you mean \"one.mp4\"?"),

@@ -13,9 +13,8 @@
 //! afterwards is not written again, as it is recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -26,6 +25,7 @@ use crate::cli::auth::{self, no_login};
 use crate::cli::caretaker::{self, live_grant};
 use crate::cli::error::Failure;
 use crate::cli::exit::Exit;
+use crate::cli::files::create_whole;
 use crate::cli::plan::{self, FORMAT_VERSION};
 use crate::cli::resolve::because;
 use crate::cli::ui::Reporter;
@@ -310,32 +310,6 @@ impl Run<'_> {
         };
         Event::Publication { post: id.clone(), account: account.clone(), change }
     }
-}
-
-/// Writes a new file, whole or not at all, and on the disk. `false`: something of that name is there.
-fn create_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<bool> {
-    match fs::symlink_metadata(folder) {
-        Ok(found) if found.is_dir() => {}
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::NotADirectory, "the folder is none, or a link")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(folder)?,
-        Err(error) => return Err(error),
-    }
-    let path = folder.join(name);
-    if fs::symlink_metadata(&path).is_ok() {
-        return Ok(false);
-    }
-    // Hidden from scans. One that a run left behind which died is made anew.
-    let unfinished = folder.join(format!(".{name}.tmp"));
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    // The ledger is locked, so that no other run makes a file of this name meanwhile.
-    fs::rename(&unfinished, &path)?;
-    Ok(true)
 }
 
 fn refused(name: &AccountName, error: &Error) -> Failure {

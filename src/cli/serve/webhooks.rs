@@ -192,6 +192,7 @@ mod tests {
             client_key_env: None,
             // `one-a` and `one-b` are accounts of one app, `two` is of another, and `none` has no key.
             client_secret_env: name.split('-').next().map(str::to_owned),
+            business_id: None,
             quiet: None,
             span: Span::default(),
         }

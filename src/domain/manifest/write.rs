@@ -30,6 +30,19 @@ pub fn adopted(post: &Adopted) -> String {
     manifest + &format!("to:\n  {}:\n", name(account.as_str()))
 }
 
+/// The manifest of an answer: a text for one account, with an option of its platform.
+pub fn reply(
+    id: &PostId,
+    account: &AccountName,
+    text: &str,
+    (option, lines): &(&str, Vec<String>),
+) -> String {
+    let (id, account) = (name(id.as_str()), name(account.as_str()));
+    let mut manifest = format!("id: {id}\ntext: {}\nto:\n  {account}:\n    {option}:\n", quoted(text));
+    lines.iter().for_each(|line| manifest += &format!("      {line}\n"));
+    manifest
+}
+
 /// A name as YAML reads it as a name: one that is a word of YAML's own stands in quotes.
 pub fn name(name: &str) -> String {
     if name.eq_ignore_ascii_case("null") { format!("\"{name}\"") } else { name.to_owned() }

@@ -24,6 +24,7 @@ pub const ACCOUNTS_MAX: usize = 1000;
 
 /// The largest number that `max_new_posts` can be.
 pub const NEW_POSTS_MAX: u64 = 1_000_000;
+pub const BUSINESS_ID_BYTES_MAX: usize = 128;
 
 /// What is staged must last until it is published: an upload's address lives for an hour at TikTok, a file that no record
 /// names as long at Bluesky.
@@ -123,7 +124,7 @@ fn account(
     let mode = m.optional("mode", one_of::<Mode>);
     let quiet = m.optional("quiet_hours", own_quiet_hours(zone)).unwrap_or_else(|| quiet.clone());
     let (mut audited, mut client_key_env, mut client_secret_env) = (None, None, None);
-    let (mut handle, mut server) = (None, None);
+    let (mut handle, mut server, mut business_id) = (None, None, None);
     // Without a platform, no key is too much.
     let has_apps = platform.as_ref().is_none_or(|platform| platform.value.has_apps());
     if has_apps {
@@ -135,7 +136,9 @@ fn account(
         None => {
             m.take("handle");
             m.take("server");
+            m.take("business_id");
         }
+        Some(PlatformId::Tiktok) => business_id = m.optional("business_id", self::business_id),
         Some(platform) if platform.has_servers() => {
             handle = m.required("handle", handle_at_server);
             server = m.optional("server", server_address);
@@ -157,9 +160,23 @@ fn account(
         endpoint,
         client_key_env,
         client_secret_env,
+        business_id,
         quiet,
         span,
     })
+}
+
+/// No secret: it is of no use without its token.
+fn business_id(node: &Node, report: &Report) -> Option<String> {
+    let written = text(node, report)?;
+    let length = written.value.len();
+    if (1..=BUSINESS_ID_BYTES_MAX).contains(&length) && written.value.bytes().all(|b| b.is_ascii_graphic()) {
+        return Some(written.value);
+    }
+    report
+        .error("invalid-value", written.span, format!("{} is no id of an account", quote(&written.value)))
+        .help("write the `open_id` that TikTok's API for Business gave for the account with its token");
+    None
 }
 
 fn mode_of(

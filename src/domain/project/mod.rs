@@ -54,6 +54,8 @@ pub struct Account {
     /// Names of the environment variables that hold the app's keys, where they differ from the platform's default.
     pub client_key_env: Option<String>,
     pub client_secret_env: Option<String>,
+    /// The account's own id at TikTok's API for Business, through which its comments are read and answered.
+    pub business_id: Option<String>,
     /// When nothing new becomes public there: its own hours, else those of the policy.
     pub quiet: Option<QuietHours>,
     pub span: Span,

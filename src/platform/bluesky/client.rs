@@ -13,7 +13,7 @@ use super::video::{self, VideoJob};
 use crate::domain::grant::Grant;
 use crate::domain::retry::ErrorKind;
 use crate::platform::error::{Error, foreign};
-use crate::platform::http::{Body, Call, Effect, Http};
+use crate::platform::http::{Body, Call, Effect, Http, Token};
 use crate::platform::{RequestLog, upload};
 use crate::secret::Secret;
 
@@ -136,7 +136,8 @@ impl Client {
             _ => Effect::Once,
         };
         let url = self.url(None, operation, &format!("com.atproto.server.{operation}"), &[])?;
-        let call = Call { operation, effect, method, url, bearer, body };
+        let token = bearer.map(Token::Bearer);
+        let call = Call { operation, effect, method, url, token, body };
         self.http.send(call, log, |reply| types::decode(operation, effect, reply)).await
     }
 
@@ -176,7 +177,7 @@ impl Client {
     ) -> Result<Value, Error> {
         let url = self.url(session.server, operation, method, query)?;
         let effect = Effect::Harmless;
-        let call = Call { operation, effect, method: Method::GET, url, bearer: None, body: Body::None };
+        let call = Call { operation, effect, method: Method::GET, url, token: None, body: Body::None };
         self.http.send(call, session.log, |reply| types::decode(operation, effect, reply)).await
     }
 
@@ -210,7 +211,14 @@ impl Client {
         let query = [("aud", audience), ("lxm", method), ("exp", exp.as_str())];
         let url = self.url(session.server, operation, "com.atproto.server.getServiceAuth", &query)?;
         let (effect, bearer) = (Effect::Harmless, Some(&session.grant.access));
-        let call = Call { operation, effect, method: Method::GET, url, bearer, body: Body::None };
+        let call = Call {
+            operation,
+            effect,
+            method: Method::GET,
+            url,
+            token: bearer.map(Token::Bearer),
+            body: Body::None,
+        };
         self.http.send(call, session.log, |reply| types::decode(operation, effect, reply)).await
     }
 
@@ -222,8 +230,14 @@ impl Client {
     ) -> Result<Value, Error> {
         let (operation, effect) = (operation::GET_UPLOAD_LIMITS, Effect::Harmless);
         let url = self.video_url(operation, &[])?;
-        let call =
-            Call { operation, effect, method: Method::GET, url, bearer: Some(ticket), body: Body::None };
+        let call = Call {
+            operation,
+            effect,
+            method: Method::GET,
+            url,
+            token: Some(Token::Bearer(ticket)),
+            body: Body::None,
+        };
         self.http.send(call, session.log, |reply| types::decode(operation, effect, reply)).await
     }
 
@@ -237,7 +251,8 @@ impl Client {
         let (operation, effect) = (operation::UPLOAD_VIDEO, Effect::Harmless);
         let url = self.video_url(operation, &[("did", did), ("name", name)])?;
         let body = Body::Upload { part, content_type: "video/mp4", content_range: None };
-        let call = Call { operation, effect, method: Method::POST, url, bearer: Some(ticket), body };
+        let call =
+            Call { operation, effect, method: Method::POST, url, token: Some(Token::Bearer(ticket)), body };
         self.http.send(call, session.log, |reply| video::decode(operation, reply)).await
     }
 
@@ -245,7 +260,7 @@ impl Client {
     pub(super) async fn get_job_status(&self, session: Session<'_>, job: &str) -> Result<VideoJob, Error> {
         let (operation, effect) = (operation::GET_JOB_STATUS, Effect::Harmless);
         let url = self.video_url(operation, &[("jobId", job)])?;
-        let call = Call { operation, effect, method: Method::GET, url, bearer: None, body: Body::None };
+        let call = Call { operation, effect, method: Method::GET, url, token: None, body: Body::None };
         self.http.send(call, session.log, |reply| video::decode(operation, reply)).await
     }
 
@@ -283,8 +298,8 @@ impl Client {
         body: Body<'_>,
     ) -> Result<Value, Error> {
         let url = self.url(session.server, operation, &format!("com.atproto.repo.{operation}"), &[])?;
-        let bearer = Some(&session.grant.access);
-        let call = Call { operation, effect, method: Method::POST, url, bearer, body };
+        let token = Some(Token::Bearer(&session.grant.access));
+        let call = Call { operation, effect, method: Method::POST, url, token, body };
         self.http.send(call, session.log, |reply| types::decode(operation, effect, reply)).await
     }
 

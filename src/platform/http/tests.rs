@@ -11,7 +11,7 @@ async fn post(http: &Http, server: &Server, effect: Effect, log: &RequestLog) ->
         effect,
         method: Method::POST,
         url: Url::parse(&format!("{}/path/?upload_token=hidden", server.endpoint)).expect("url"),
-        bearer: Some(&Secret::new("act.hidden")),
+        token: Some(Token::Bearer(&Secret::new("act.hidden"))),
         body: Body::Json(json!({ "a": 1 })),
     };
     let decode = |reply: &Reply| Decoded { result: Ok(reply.status), log_id: Some("L".into()) };

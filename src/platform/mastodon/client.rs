@@ -11,7 +11,7 @@ use crate::domain::project::Account;
 use crate::domain::retry::ErrorKind;
 use crate::platform::RequestLog;
 use crate::platform::error::Error;
-use crate::platform::http::{Body, Call, Effect, Http, is_loopback};
+use crate::platform::http::{Body, Call, Effect, Http, Token, is_loopback};
 use crate::platform::multipart::Form;
 use crate::secret::Secret;
 
@@ -213,7 +213,14 @@ impl Client {
         query: &[(&str, &str)],
     ) -> Result<Value, Error> {
         let (url, effect) = (self.url(operation, path, query)?, Effect::Harmless);
-        let call = Call { operation, effect, method: Method::GET, url, bearer, body: Body::None };
+        let call = Call {
+            operation,
+            effect,
+            method: Method::GET,
+            url,
+            token: bearer.map(Token::Bearer),
+            body: Body::None,
+        };
         let answer = self.http.send(call, log, |reply| types::decode(operation, effect, reply)).await?;
         Ok(answer.body)
     }
@@ -227,7 +234,7 @@ impl Client {
         log: &RequestLog,
     ) -> Result<Value, Error> {
         let (url, body) = (self.url(operation, path, &[])?, Body::Form(fields));
-        let call = Call { operation, effect, method: Method::POST, url, bearer: None, body };
+        let call = Call { operation, effect, method: Method::POST, url, token: None, body };
         let answer = self.http.send(call, log, |reply| types::decode(operation, effect, reply)).await?;
         Ok(answer.body)
     }
@@ -240,8 +247,8 @@ impl Client {
         url: Url,
         body: Body<'_>,
     ) -> Result<Answer, Error> {
-        let bearer = Some(&session.grant.access);
-        let call = Call { operation, effect, method, url, bearer, body };
+        let token = Some(Token::Bearer(&session.grant.access));
+        let call = Call { operation, effect, method, url, token, body };
         self.http.send(call, session.log, |reply| types::decode(operation, effect, reply)).await
     }
 

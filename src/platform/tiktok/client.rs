@@ -8,7 +8,7 @@ use super::types::{self, CreatorInfo, Found, Init, Status, User, UserInfo, Video
 use crate::domain::grant::Grant;
 use crate::domain::retry::ErrorKind;
 use crate::platform::error::Error;
-use crate::platform::http::{Body, Call, Decoded, Effect, Http, Reply};
+use crate::platform::http::{Body, Call, Decoded, Effect, Http, Reply, Token};
 use crate::platform::{RequestLog, upload};
 
 /// Names of the operations, as rate limits and the log know them.
@@ -75,6 +75,11 @@ impl Client {
         &self.http
     }
 
+    /// Whether an endpoint takes the place of TikTok's hosts.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.replaced
+    }
+
     /// Scheme, host and port, without a trailing slash.
     pub(super) fn origin(&self) -> String {
         self.base.as_ref().map(|url| url.origin().ascii_serialization()).unwrap_or_default()
@@ -124,7 +129,7 @@ impl Client {
             effect,
             method: Method::POST,
             url,
-            bearer: Some(&session.grant.access),
+            token: Some(Token::Bearer(&session.grant.access)),
             body: Body::Json(body),
         };
         let decode = |reply: &Reply| {
@@ -163,7 +168,7 @@ impl Client {
             effect: Effect::Harmless,
             method: Method::GET,
             url: self.url(operation, "/v2/user/info/", &[("fields", fields)])?,
-            bearer: Some(&session.grant.access),
+            token: Some(Token::Bearer(&session.grant.access)),
             body: Body::None,
         };
         let decode = |reply: &Reply| types::decode::<UserInfo>(operation, Effect::Harmless, reply);
@@ -223,8 +228,7 @@ impl Client {
             _ => "/v2/oauth/token/",
         };
         let url = self.url(operation, path, &[])?;
-        let call =
-            Call { operation, effect, method: Method::POST, url, bearer: None, body: Body::Form(form) };
+        let call = Call { operation, effect, method: Method::POST, url, token: None, body: Body::Form(form) };
         self.http.send(call, log, |reply| oauth::decode(operation, effect, reply)).await
     }
 
@@ -240,8 +244,7 @@ impl Client {
         judge: impl FnOnce(&Reply) -> Result<super::media::Stored, Error>,
     ) -> Result<super::media::Stored, Error> {
         let body = Body::Upload { part, content_type, content_range: Some(content_range) };
-        let call =
-            Call { operation: operation::UPLOAD, effect, method: Method::PUT, url, bearer: None, body };
+        let call = Call { operation: operation::UPLOAD, effect, method: Method::PUT, url, token: None, body };
         self.http.send(call, log, |reply| Decoded { result: judge(reply), log_id: None }).await
     }
 
@@ -277,19 +280,24 @@ impl Client {
             effect,
             method: Method::POST,
             url: self.url(operation, path, query)?,
-            bearer: Some(&session.grant.access),
+            token: Some(Token::Bearer(&session.grant.access)),
             body: Body::Json(body),
         };
         let decode = |reply: &Reply| types::decode(operation, effect, reply);
         self.http.send(call, session.log, decode).await
     }
 
-    fn url(&self, operation: &'static str, path: &str, query: &[(&str, &str)]) -> Result<Url, Error> {
+    pub(super) fn url(
+        &self,
+        operation: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Url, Error> {
         self.url_at(None, operation, path, query)
     }
 
     /// `path` with `query` at `base`, or at the origin of all calls.
-    fn url_at(
+    pub(super) fn url_at(
         &self,
         base: Option<&Url>,
         operation: &'static str,

@@ -9,6 +9,7 @@ use super::{Tiktok, body, stage};
 use crate::domain::capability::decode::{LISTED_MAX, NAME_CHARS_MAX, VIDEO_SECONDS_MAX, is_scope};
 use crate::domain::capability::{Allow, Capabilities, Privacy};
 use crate::domain::grant::Grant;
+use crate::domain::limits::Counts;
 use crate::domain::payload::Payload;
 use crate::domain::project::Mode;
 use crate::platform::error::{Error, foreign};
@@ -67,12 +68,13 @@ impl Inquiry for Tiktok {
         let said = if is_audited { limits::AUDITED } else { limits::UNAUDITED };
         let said = said.iter().chain(limits::EITHER);
         let claim = |Said { text, source }: &Said| Claim { text: (*text).to_owned(), source };
-        said.map(claim).chain(limits::CAPS.iter().map(cap)).collect()
+        let answers = self.account.business_id.is_some();
+        let caps = limits::CAPS.iter().filter(|cap| answers || cap.counts != Counts::Replies);
+        said.map(claim).chain(caps.map(cap)).collect()
     }
 }
 
 fn cap(cap: &crate::domain::limits::Cap) -> Claim {
-    use crate::domain::limits::Counts;
     let hours = cap.window.as_secs() / 3_600;
     let (text, source) = match cap.counts {
         Counts::Posts => (
@@ -82,6 +84,13 @@ fn cap(cap: &crate::domain::limits::Cap) -> Claim {
         Counts::Drafts => (
             format!("At most {} drafts wait in a creator's inbox in {hours} hours.", cap.max),
             "content-posting-api-reference-upload-video, read 2026-11-22",
+        ),
+        Counts::Replies => (
+            format!(
+                "gitcast answers at most {} comments in {hours} hours: many at once are taken for spam.",
+                cap.max
+            ),
+            "public clients of TikTok's API for Business, read 2026-11-26",
         ),
     };
     Claim { text, source }

@@ -52,6 +52,9 @@ pub(super) const RATES: &[RateLimit] = &[
     RateLimit { operations: &["user/info"], max: 600, window: MINUTE },
     RateLimit { operations: &["video/list"], max: 600, window: MINUTE },
     RateLimit { operations: &["video/query"], max: 600, window: MINUTE },
+    // Ours: TikTok's API for Business tells none, and that many answers at once are taken for spam and hidden.
+    RateLimit { operations: &["comment/list", "comment/reply/list"], max: 60, window: MINUTE },
+    RateLimit { operations: &["comment/reply/create"], max: 6, window: MINUTE },
 ];
 
 /// "About 15 posts" a day and creator over all apps (TikTok docs `csg`, 2026-08-04), 5 pending drafts (TikTok docs `up`,
@@ -59,6 +62,8 @@ pub(super) const RATES: &[RateLimit] = &[
 pub(super) const CAPS: &[Cap] = &[
     Cap { name: "posts-per-day", counts: Counts::Posts, max: 15, window: DAY },
     Cap { name: "drafts-per-day", counts: Counts::Drafts, max: 5, window: DAY },
+    // Ours as well.
+    Cap { name: "answers-per-day", counts: Counts::Replies, max: 50, window: DAY },
 ];
 
 /// What TikTok's documentation says, for people.

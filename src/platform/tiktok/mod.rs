@@ -19,6 +19,7 @@ use crate::domain::project::Account;
 use crate::domain::publication::{Publication, State};
 
 mod body;
+pub mod business;
 mod checkpoint;
 mod client;
 mod errors;
@@ -35,6 +36,7 @@ mod pace;
 mod prepare;
 mod preview;
 pub mod replies;
+mod reply;
 mod rules;
 mod stage;
 mod survey;
@@ -47,6 +49,7 @@ pub use options::{options_schema, starter};
 
 use client::{Client, Session, operation};
 use pace::Pace;
+use reply::Reply;
 use stage::{Known, Step};
 
 /// One TikTok account. It remembers where uploads stand, so keep it for as long as the process runs; a new one costs
@@ -112,11 +115,14 @@ impl Platform for Tiktok {
     }
 
     fn prepare(&self, post: &Post, target: &Target, media: &[Medium]) -> Prepared {
-        prepare::prepare(&self.account, self.client.is_loopback(), (post, target), media)
+        match reply::is_meant(target) {
+            true => reply::prepare(&self.account, (post, target)),
+            false => prepare::prepare(&self.account, self.client.is_loopback(), (post, target), media),
+        }
     }
 
     fn preview(&self, payload: &Payload) -> Preview {
-        preview::preview(payload)
+        Reply::read(payload).map_or_else(|| preview::preview(payload), |reply| reply::preview(&reply))
     }
 
     fn read_grant(&self, reply: &Value, now: Timestamp) -> Result<Grant, Error> {
@@ -154,11 +160,22 @@ impl Platform for Tiktok {
         Some(self)
     }
 
+    fn comments(&self) -> Option<&dyn crate::platform::comments::Comments> {
+        Some(self)
+    }
+
     fn survey(&self) -> Option<&dyn crate::platform::survey::Survey> {
         Some(self)
     }
 
     fn next_operation(&self, publication: &Publication, job: &Job) -> &'static str {
+        if Reply::read(&job.payload).is_some() {
+            return match publication.state {
+                State::Planned | State::Staging => operation::NOTHING,
+                State::Staged => business::operation::REPLY,
+                _ => business::operation::REPLIES,
+            };
+        }
         match publication.state {
             State::Planned | State::Staging => self.stage_operation(job).unwrap_or(operation::NOTHING),
             State::Staged => self.publish_operation(job),
@@ -167,14 +184,29 @@ impl Platform for Tiktok {
     }
 
     fn stage<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Staged, Error>> {
-        Box::pin(self.stage_step(job, grant))
+        Box::pin(async move {
+            match Reply::read(&job.payload) {
+                Some(_) => self.stage_reply(job),
+                None => self.stage_step(job, grant).await,
+            }
+        })
     }
 
     fn publish<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Sent, Error>> {
-        Box::pin(self.publish_once(job, grant))
+        Box::pin(async move {
+            match Reply::read(&job.payload) {
+                Some(reply) => self.publish_reply(job, &reply).await,
+                None => self.publish_once(job, grant).await,
+            }
+        })
     }
 
     fn observe<'a>(&'a self, job: &'a Job, grant: &'a Grant) -> BoxFuture<'a, Result<Observation, Error>> {
-        Box::pin(self.look(job, grant))
+        Box::pin(async move {
+            match Reply::read(&job.payload) {
+                Some(reply) => self.look_for_reply(job, &reply).await,
+                None => self.look(job, grant).await,
+            }
+        })
     }
 }

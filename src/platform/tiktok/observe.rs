@@ -19,7 +19,7 @@ use crate::domain::retry::ErrorKind;
 use crate::platform::{Error, Job, Observation};
 
 /// TikTok's clock may be behind ours by so much.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// An address that takes the last chunk no more, whatever our clock says of its life, is given up after so many tries.
 const RESENDS_MAX: u32 = 3;
 /// Pages of the creator's newest posts to look through: 60 posts.

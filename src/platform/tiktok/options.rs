@@ -75,6 +75,7 @@ pub(super) fn read(node: &Node, report: &Report) -> Options {
     };
     // Read already, with the manifest; to be listed among what is possible.
     m.take("text");
+    m.take(super::reply::OPTION);
     m.finish();
     options
 }
@@ -119,6 +120,9 @@ struct Schema {
     /// Photos: let TikTok add music.
     #[serde(default)]
     auto_music: bool,
+    /// Makes it an answer to a comment below a video of the account: of a text alone, with no other option. It goes
+    /// through TikTok's API for Business, and needs the account's `business_id`.
+    reply_to: Option<super::reply::ReplyTo>,
 }
 
 /// The JSON Schema of what may stand under a TikTok account.
@@ -169,6 +173,7 @@ mod tests {
             "cover",
             "title",
             "auto_music",
+            "reply_to",
         ];
         assert_eq!(keys, expected);
         assert_eq!(schema["additionalProperties"], false);

@@ -7,6 +7,7 @@ use super::body::Body;
 use super::checkpoint::Checkpoint;
 use super::client::{PAGE_MAX, Session, operation};
 use super::observe::{LISTED_CHARS_MAX, is_id, normalized};
+use super::reply::Reply;
 use super::types::Video;
 use crate::domain::drift::{CAPTION_DIFFERS, MISSING, PARTLY_MISSING};
 use crate::domain::grant::Grant;
@@ -31,7 +32,12 @@ impl Survey for Tiktok {
 
     /// Several where a creator has made several posts of one draft.
     fn ids(&self, recorded: &Recorded) -> Vec<String> {
-        let checkpoint = recorded.work.as_ref().and_then(|work| work.checkpoint.as_ref());
+        let work = recorded.work.as_ref();
+        // An answer is no post that is listed.
+        if work.is_some_and(|work| Reply::read(&work.payload).is_some()) {
+            return Vec::new();
+        }
+        let checkpoint = work.and_then(|work| work.checkpoint.as_ref());
         let known = Checkpoint::read(checkpoint).map(|checkpoint| checkpoint.post_ids).unwrap_or_default();
         let mut ids: Vec<String> = Vec::new();
         for id in recorded.remote.id.iter().cloned().chain(known).filter(|id| is_id(id)) {

@@ -211,7 +211,7 @@ fn text_of(value: Value) -> Option<String> {
     }
 }
 
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     optional_text(deserializer).map(Option::unwrap_or_default)
 }
 
@@ -240,11 +240,11 @@ pub(super) fn number_of(value: &Value) -> Option<i64> {
         .or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()))
 }
 
-fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Ok(number_of(&Value::deserialize(deserializer)?))
 }
 
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(value.as_bool().unwrap_or_else(|| matches!(&value, Value::String(text) if text == "true")))
 }

@@ -67,7 +67,7 @@ impl Fixture {
             effect: Effect::Once,
             method: Method::PUT,
             url: Url::parse(&server.endpoint).expect("url"),
-            bearer: None,
+            token: None,
             body,
         };
         let decode = |reply: &Reply| Decoded { result: Ok(reply.status), log_id: None };

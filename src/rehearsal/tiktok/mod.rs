@@ -2,6 +2,7 @@
 //!
 //! Where the documentation leaves a choice, the stricter reading is modelled: what passes here should pass there.
 
+mod comments;
 mod consent;
 mod display;
 mod init;
@@ -26,6 +27,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value};
 
+pub use self::comments::Answer;
 use self::reply::Refusal;
 use super::http::{self, Reply};
 use super::settings::AccountSetup;
@@ -59,6 +61,14 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
         ("GET", "/v2/user/info/") => "user_info",
         ("POST", "/v2/video/list/") => "video_list",
         ("POST", "/v2/video/query/") => "video_query",
+        (method, path) if path.starts_with(comments::PREFIX) => {
+            match (method, &path[comments::PREFIX.len()..]) {
+                ("GET", "list/") => "comment_list",
+                ("GET", "reply/list/") => "comment_reply_list",
+                ("POST", "reply/create/") => "comment_reply_create",
+                _ => "unknown",
+            }
+        }
         ("PUT", "/upload") => "upload",
         ("GET", path) if path.starts_with("/content/") => "content",
         ("GET", path) if path.starts_with("/media/") => "media",
@@ -87,6 +97,9 @@ pub(super) async fn handle(
         "content" => files::content(server, &parts.headers, &path["/content/".len()..]).await,
         "media" => feed::media(server, &parts.headers, &path["/media/".len()..]).await,
         "feed" => feed::page(server, path),
+        "comment_list" | "comment_reply_list" | "comment_reply_create" => {
+            comments::handle(server, operation, parts, body).await
+        }
         "unknown" => http::not_found(),
         _ => api(server, operation, parts, body).await.unwrap_or_else(|refusal| refusal.reply()),
     }
@@ -217,6 +230,11 @@ pub(super) fn expire_access_token(server: &Server, parts: &Parts) {
 
 pub(super) fn finish_draft(server: &Server, publish_id: &str) -> bool {
     server.model().finish_draft(&server.store, publish_id, server.now())
+}
+
+/// Answers to comments, in the order in which they came.
+pub(super) fn answers(server: &Server) -> Vec<Answer> {
+    server.model().answers.all().to_vec()
 }
 
 /// The creator makes another post of a draft.

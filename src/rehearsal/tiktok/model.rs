@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::random;
 use super::super::settings::AccountSetup;
 use super::super::store::Store;
+use super::comments::Answers;
 use super::oauth::Code;
 use super::qr::Scan;
 
@@ -191,6 +192,7 @@ pub(in crate::rehearsal) struct Model {
     windows: HashMap<(u64, &'static str), VecDeque<i64>>,
     receiving: HashMap<u64, Arc<tokio::sync::Mutex<()>>>,
     published_last: i64,
+    pub(super) answers: Answers,
 }
 
 impl Model {
@@ -202,6 +204,7 @@ impl Model {
             grants: store.load("grants.json")?.unwrap_or_default(),
             published_last: published_last.unwrap_or_default(),
             publications,
+            answers: Answers::load(store)?,
             ..Model::default()
         })
     }

@@ -41,6 +41,7 @@ pub(super) fn account(endpoint: Option<&str>) -> Account {
         endpoint: endpoint.map(located),
         client_key_env: None,
         client_secret_env: None,
+        business_id: None,
         quiet: None,
         span: Span::default(),
     }

@@ -42,6 +42,7 @@ pub(super) fn account(endpoint: Option<&str>, known: Option<Known>) -> Account {
         endpoint: endpoint.map(located),
         client_key_env: None,
         client_secret_env: None,
+        business_id: None,
         quiet: None,
         span: Span::default(),
     }

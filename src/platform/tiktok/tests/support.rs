@@ -45,6 +45,7 @@ pub(in crate::platform::tiktok) fn account(mode: Mode, audited: bool, endpoint: 
         endpoint: endpoint.map(|url| located(url.to_owned())),
         client_key_env: None,
         client_secret_env: Some("OTHER_SECRET".into()),
+        business_id: None,
         quiet: None,
         span: Span::default(),
     }
