@@ -25,6 +25,19 @@ pub trait Comments: Send + Sync {
     fn reply_to(&self, post: &str, comment: &str) -> (&'static str, Vec<String>);
 }
 
+/// The longest text that is kept of a comment, in characters.
+const TEXT_CHARS_MAX: usize = 1_000;
+
+/// A text, as far as it is kept.
+pub fn cut(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
+}
+
+/// Unix seconds, where they say when.
+pub fn moment(seconds: Option<i64>) -> Option<Timestamp> {
+    seconds.filter(|at| *at > 0).and_then(|at| Timestamp::from_second(at).ok())
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     pub comments: Vec<Comment>,

@@ -110,6 +110,39 @@ fn what_cannot_be_read_is_told_with_what_there_is() {
 }
 
 #[test]
+fn approved_researchers_read_them_and_nothing_more() {
+    let server = drift::server();
+    let (mut project, _) = drift::live(&server);
+    project.variable("TIKTOK_RESEARCH_CLIENT_KEY", "rehearsal-key");
+    project.variable("TIKTOK_RESEARCH_CLIENT_SECRET", "rehearsal-secret");
+    let tokens = server.requests("token");
+    let told = project.run(&LIST).expect(0).json();
+    assert_eq!((told["comments"].as_array().map(Vec::len), &told["complete"]), (Some(25), &true.into()));
+    assert_eq!(
+        (told["comments"][0]["by"].as_str(), told["comments"][0]["likes"].as_u64()),
+        (Some(""), Some(72))
+    );
+    assert_eq!((server.requests("token"), server.requests("research_comments")), (tokens + 1, 2));
+    // Answering is another interface.
+    let run = reply(&project, "answer", "Thank you!").expect(1);
+    assert!(run.stdout.contains("business_id") || run.stderr.contains("business_id"), "{run:?}");
+    for (operation, action, code) in [
+        ("token", Action::Status { code: 503, body: None }, 5),
+        ("research_comments", Action::Status { code: 429, body: None }, 5),
+        ("research_comments", Action::GarbageBody, 1),
+        ("token", Action::GarbageBody, 5),
+    ] {
+        let what = format!("{operation} {action:?}");
+        server.rehearsal.faults().add(Fault::next(operation, action));
+        let run = project.run(&LIST);
+        assert_eq!(run.code, code, "{what}: {run:?}");
+        assert!(!run.stderr.contains("rehearsal-secret"), "{what}");
+    }
+    project.variable("TIKTOK_RESEARCH_CLIENT_SECRET", "wrong");
+    project.run(&LIST).expect(1);
+}
+
+#[test]
 fn an_answer_is_planned_sent_once_and_recorded() {
     let server = drift::server();
     let project = project(&server);

@@ -9,7 +9,6 @@
 //! takes no key by which a second one could be told from the first. HTTP 200 with a `code` that is not 0 is an error. An
 //! access token lasts for a day.
 
-use jiff::Timestamp;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -37,8 +36,6 @@ const ORIGIN: &str = "https://business-api.tiktok.com";
 const HOST: &str = "business-api.tiktok.com";
 const VERSION: &str = "open_api/v1.3";
 const PAGE_MAX: &str = "30";
-/// The longest text that is kept of a comment, in characters: TikTok takes 150.
-const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Codes that say that nothing happened (a vendor's list of 2026 and two public clients, read 2026-11-26; whether 40100
 /// is about requests or about the token is told both ways, and in both nothing happened).
@@ -245,12 +242,12 @@ pub(super) fn listed(page: Page) -> comments::Page {
     let count = |count: Option<i64>| u64::try_from(count?).ok();
     let comment = |comment: Comment| comments::Comment {
         id: comment.comment_id,
-        text: comment.text.chars().take(TEXT_CHARS_MAX).collect(),
+        text: comments::cut(&comment.text),
         by: [comment.username, comment.display_name]
             .into_iter()
             .find(|name| !name.is_empty())
             .unwrap_or_default(),
-        at: comment.create_time.filter(|at| *at > 0).and_then(|at| Timestamp::from_second(at).ok()),
+        at: comments::moment(comment.create_time),
         likes: count(comment.likes),
         replies: count(comment.replies),
         is_own: comment.owner,

@@ -55,6 +55,8 @@ pub(super) const RATES: &[RateLimit] = &[
     // Ours: TikTok's API for Business tells none, and that many answers at once are taken for spam and hidden.
     RateLimit { operations: &["comment/list", "comment/reply/list"], max: 60, window: MINUTE },
     RateLimit { operations: &["comment/reply/create"], max: 6, window: MINUTE },
+    // TikTok docs `about-research-api`, read 2026-11-22.
+    RateLimit { operations: &["research/video/comment/list"], max: 1_000, window: DAY },
 ];
 
 /// "About 15 posts" a day and creator over all apps (TikTok docs `csg`, 2026-08-04), 5 pending drafts (TikTok docs `up`,

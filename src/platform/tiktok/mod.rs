@@ -3,6 +3,8 @@
 //! `prepare` judges a post offline; `stage` leads to the one request that publishes; `observe` finds out what became of
 //! it. Which request comes when is told in `stage`, what a reply means in `types`, `errors` and `media`.
 
+use std::sync::Mutex;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -37,6 +39,7 @@ mod prepare;
 mod preview;
 pub mod replies;
 mod reply;
+mod research;
 mod rules;
 mod stage;
 mod survey;
@@ -61,13 +64,15 @@ pub struct Tiktok {
     known: Known,
     doubts: Doubts,
     files: upload::Files,
+    /// To the Research API.
+    research: Mutex<Option<research::Access>>,
 }
 
 impl Tiktok {
     pub fn new(account: Account, http: Http, keys: Keys) -> Tiktok {
         let client = Client::new(http, account.endpoint.as_ref().map(|url| url.value.as_str()));
         let (known, doubts, files) = (Known::default(), Doubts::default(), upload::Files::default());
-        Tiktok { account, client, keys, known, doubts, files }
+        Tiktok { account, client, keys, known, doubts, files, research: Mutex::default() }
     }
 
     fn pace(&self) -> Pace {

@@ -5,6 +5,7 @@
 //! The one request that answers is sent once. It has no key, and the list of answers may leave some out, so that what is
 //! not in it may be there all the same: an answer whose request got none is found, or a person decides.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Tiktok;
 use super::business::{self, Session, operation};
 use super::observe::{CLOCK_SKEW, is_id, normalized};
+use super::research;
 use crate::domain::ids::PlatformId;
 use crate::domain::limits::Counts;
 use crate::domain::manifest::decode::{Mapping, text};
@@ -25,7 +27,9 @@ use crate::domain::preview::{Preview, marked};
 use crate::domain::project::Account;
 use crate::domain::publication::{Reason, Remote};
 use crate::domain::retry::ErrorKind;
-use crate::platform::{Error, Job, Observation, Prepared, Sent, Staged, comments, stored};
+use crate::platform::{
+    BoxFuture, Error, Job, Observation, Prepared, RequestLog, Sent, Staged, comments, stored,
+};
 use crate::secret::Secret;
 
 /// The option that makes a post an answer.
@@ -152,9 +156,11 @@ impl Tiktok {
         let id = self.account.business_id.as_deref().ok_or_else(|| {
             let message = format!(
                 "TikTok's interface for developers offers no comments to anybody. Its API for Business does, to accounts that \
-                 logged in to an app there: write their `business_id` to the account in gitcast.yaml, and set {}. (Its \
-                 Research API shows them to approved researchers alone.)",
-                business::TOKEN_VARIABLE
+                 logged in to an app there: write their `business_id` to the account in gitcast.yaml, and set {}. Its \
+                 Research API shows them to approved researchers: set {} and {}.",
+                business::TOKEN_VARIABLE,
+                research::KEY_VARIABLE,
+                research::SECRET_VARIABLE
             );
             Error::new(operation, ErrorKind::Permission, "no-comments", message)
         })?;
@@ -212,21 +218,44 @@ impl Tiktok {
     }
 }
 
+impl Tiktok {
+    /// One that is still good, or a new one.
+    async fn research_access(
+        &self,
+        app: &research::App,
+        log: &RequestLog,
+    ) -> Result<research::Access, Error> {
+        let now = self.client.http().clock().now();
+        let known = self.research.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(access) = known.filter(|access| access.is_good(now)) {
+            return Ok(access);
+        }
+        let access = self.client.research_access(app, now, log).await?;
+        *self.research.lock().unwrap_or_else(PoisonError::into_inner) = Some(access.clone());
+        Ok(access)
+    }
+}
+
 impl comments::Comments for Tiktok {
     fn operation(&self) -> &'static str {
-        operation::COMMENTS
+        if self.account.business_id.is_some() { operation::COMMENTS } else { research::OPERATION }
     }
 
     fn page<'a>(
         &'a self,
         post: &'a str,
         cursor: Option<&'a str>,
-        log: &'a crate::platform::RequestLog,
-    ) -> crate::platform::BoxFuture<'a, Result<comments::Page, Error>> {
+        log: &'a RequestLog,
+    ) -> BoxFuture<'a, Result<comments::Page, Error>> {
         Box::pin(async move {
+            let cursor = cursor.and_then(|cursor| cursor.parse().ok());
+            let app = research::App::of(&self.keys).filter(|_| self.account.business_id.is_none());
+            if let Some(app) = app {
+                let access = self.research_access(&app, log).await?;
+                return self.client.research_comments(&access, post, cursor.unwrap_or_default(), log).await;
+            }
             let (token, business_id) = self.business(operation::COMMENTS)?;
             let session = Session { token: &token, business_id, log };
-            let cursor = cursor.and_then(|cursor| cursor.parse().ok());
             Ok(business::listed(self.client.comments(session, post, None, cursor).await?))
         })
     }

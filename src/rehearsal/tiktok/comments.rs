@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 use super::super::http::{self, Reply};
 use super::super::trends::BUSINESS_TOKEN;
 use super::super::{Server, store::Store};
-use super::{field, form_pairs};
+use super::reply::ok;
+use super::{error_reply, field, form_pairs};
 
 /// Where the host has become a part of the path.
 pub(super) const PREFIX: &str = "/business-api.tiktok.com/open_api/v1.3/business/comment/";
+/// What the stand-in gives to apps of its key and secret.
+pub(super) const RESEARCH_TOKEN: &str = "clt.rehearsal";
 /// Comments by others below each video.
 const COMMENTS: u64 = 25;
 /// On a page, however many are asked for.
@@ -68,6 +71,35 @@ pub(super) async fn handle(server: &Server, operation: &str, parts: &Parts, body
         }
         _ => create(server, &serde_json::from_slice(&bytes).unwrap_or_default()),
     }
+}
+
+/// As the Research API shows them: numbers where the API for Business has strings, and nobody's name.
+pub(super) async fn research(server: &Server, parts: &Parts, body: &mut Incoming) -> Reply {
+    let asked: Value =
+        serde_json::from_slice(&http::collect(body).await.unwrap_or_default()).unwrap_or_default();
+    let is_ours = |token: &hyper::header::HeaderValue| {
+        token.as_bytes() == format!("Bearer {RESEARCH_TOKEN}").as_bytes()
+    };
+    if !parts.headers.get(hyper::header::AUTHORIZATION).is_some_and(is_ours) {
+        return error_reply(StatusCode::UNAUTHORIZED, "access_token_invalid", "The access token is invalid");
+    }
+    let video = asked["video_id"].as_i64().and_then(|id| video(server, &id.to_string()));
+    let (from, count) =
+        (asked["cursor"].as_u64().unwrap_or_default(), asked["max_count"].as_u64().unwrap_or(10));
+    let (Some(video), true) = (video, (1..=100).contains(&count) && from + count <= 1_000) else {
+        return error_reply(StatusCode::BAD_REQUEST, "invalid_params", "The parameters are invalid");
+    };
+    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<i64>().ok());
+    let view = |comment: &Value| {
+        json!({
+            "id": number(&comment["comment_id"]), "video_id": video, "parent_comment_id": video, "text": comment["text"],
+            "create_time": number(&comment["create_time"]), "like_count": comment["likes"], "reply_count": comment["replies"],
+        })
+    };
+    let (all, from) = (comments(video), usize::try_from(from).unwrap_or(usize::MAX));
+    let page: Vec<_> = all.iter().skip(from).take(PAGE).map(view).collect();
+    let next = from.saturating_add(page.len());
+    ok(&json!({ "comments": page, "cursor": next, "has_more": next < all.len() }))
 }
 
 fn said(code: u32, message: &str, data: Value) -> Reply {

@@ -69,6 +69,7 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
                 _ => "unknown",
             }
         }
+        ("POST", "/v2/research/video/comment/list/") => "research_comments",
         ("PUT", "/upload") => "upload",
         ("GET", path) if path.starts_with("/content/") => "content",
         ("GET", path) if path.starts_with("/media/") => "media",
@@ -100,6 +101,7 @@ pub(super) async fn handle(
         "comment_list" | "comment_reply_list" | "comment_reply_create" => {
             comments::handle(server, operation, parts, body).await
         }
+        "research_comments" => comments::research(server, parts, body).await,
         "unknown" => http::not_found(),
         _ => api(server, operation, parts, body).await.unwrap_or_else(|refusal| refusal.reply()),
     }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::super::Server;
 use super::super::http::{self, Reply};
 use super::super::random;
+use super::comments::RESEARCH_TOKEN;
 use super::model::{Grant, Model};
 use super::reply::log_id;
 use super::{field, form_pairs, has_type};
@@ -115,6 +116,10 @@ fn exchange(server: &Server, form: &Form) -> Result<Value, OauthError> {
     match field(form, "grant_type") {
         "authorization_code" => exchange_code(server, form),
         "refresh_token" => refresh(server, field(form, "refresh_token")),
+        // Of the app itself, for the Research API.
+        "client_credentials" => {
+            Ok(json!({ "access_token": RESEARCH_TOKEN, "expires_in": 7_200, "token_type": "Bearer" }))
+        }
         "" => Err(OauthError("invalid_request", "The grant type is missing.")),
         _ => Err(OauthError("unsupported_grant_type", "The grant type is not supported.")),
     }
