@@ -68,7 +68,7 @@ fn use_it(path: &Path) {
 }
 
 fn read_all(ledger: &Ledger) {
-    let _ = (ledger.head(), ledger.pauses(), ledger.decisions(), ledger.grants());
+    let _ = (ledger.head(), ledger.pauses(), ledger.decisions(), ledger.grants(), ledger.insights());
     let day = SignedDuration::from_hours(24);
     for at in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + day, Timestamp::MAX] {
         let _ = ledger.at(at);
@@ -82,6 +82,7 @@ fn read_all(ledger: &Ledger) {
     for publication in ledger.publications().unwrap_or_default() {
         let (post, account) = (&publication.post, &publication.account);
         let _ = (ledger.work(post, account), ledger.publication(post, account), ledger.remote_ids(account));
+        let _ = (ledger.last_looks(account), ledger.last_shown(account));
         let _ = ledger.requests_since(account, &["video/init"], Timestamp::MIN);
         let _ = ledger.intents_since(account, Timestamp::MIN);
         let _ = publication.ready_at(Timestamp::MAX);

@@ -11,6 +11,7 @@ use super::credentials::{Access, Credentials};
 use super::execute::{Engine, Notice};
 use super::inquiry::no_room;
 use super::pace::room_at;
+use crate::crash::{self, Point};
 use crate::domain::drift::{MISSING, OnMissing, Others, has_gone, to_record};
 use crate::domain::event::Event;
 use crate::domain::grant::Grant;
@@ -124,7 +125,9 @@ pub async fn look(
         rest = others;
         let recorded: Vec<_> = batch.iter().map(|(_, recorded)| recorded.clone()).collect();
         let log = RequestLog::default();
+        crash::at(Point::BeforeRequest);
         let answer = survey.look(&recorded, grant, &log).await;
+        crash::at(Point::AfterAnswer);
         let request = |request| Event::Request { account: account.clone(), post: None, request };
         let mut events: Vec<_> = log.take().into_iter().map(request).collect();
         let mut changed = Vec::new();

@@ -1,8 +1,10 @@
 //! Live posts that are not as recorded any more: told by a look, and never posted again.
 
+use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use gitcast::crash::{Point, VARIABLE};
 use gitcast::rehearsal::{AccountSetup, Action, Fault, Options, Rehearsal, SCOPES, system_clock};
 use serde_json::Value;
 
@@ -290,4 +292,30 @@ fn two_posts_of_one_draft_are_one_publication_of_which_one_may_be_missing() {
     }
     assert!(server.rehearsal.hide(&id));
     assert_eq!(publication(&project.run(&REFRESH).expect(0))["reason"], "missing");
+}
+
+#[test]
+fn a_look_dies_anywhere_and_the_next_one_tells_it_once() {
+    for point in Point::ALL {
+        let mut killed = 0;
+        for nth in 1..20 {
+            let server = server();
+            let (project, id) = live(&server);
+            assert!(server.rehearsal.hide(&id));
+            let mut command = project.command(&REFRESH);
+            let output =
+                command.env(VARIABLE, format!("{}:{nth}", point.as_str())).output().expect("it starts");
+            let has_died = output.status.signal() == Some(9);
+            let what = format!("{point:?} passing {nth}: {output:?}");
+            assert!(has_died || output.status.code() == Some(0), "{what}");
+            assert_eq!(publication(&project.run(&REFRESH).expect(0))["reason"], "missing", "{what}");
+            assert_eq!(noticed(&project), 1, "{what}");
+            project.run(&["doctor"]).expect(0);
+            if !has_died {
+                break;
+            }
+            killed += 1;
+        }
+        assert!((1..19).contains(&killed), "{point:?}: {killed}");
+    }
 }

@@ -96,7 +96,7 @@ pub(super) struct Page {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-struct Created {
+pub(super) struct Created {
     #[serde(deserialize_with = "text")]
     comment_id: String,
 }
@@ -191,7 +191,7 @@ impl Client {
 }
 
 /// Reads a reply of the form `{"code": 0, "message": "OK", "request_id": …, "data": …}`.
-fn decode<T: serde::de::DeserializeOwned>(
+pub(super) fn decode<T: serde::de::DeserializeOwned>(
     operation: &'static str,
     effect: Effect,
     reply: &Reply,

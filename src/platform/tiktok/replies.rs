@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 
 use super::client::{Client, operation};
-use super::types::{self, CreatorInfo, Init, Status, UserInfo, Videos};
-use super::{media, oauth};
+use super::types::{self, CreatorInfo, Found, Init, Status, UserInfo, Videos};
+use super::{business, media, oauth, research};
 use crate::platform::http::{Decoded, Effect, Http, Reply};
 
 /// What was asked.
@@ -19,19 +19,30 @@ pub enum Asked {
     Status,
     UserInfo,
     Videos,
+    /// Live posts by their ids.
+    Found,
     Token,
     Chunk,
+    /// Below a video, by the API for Business, and what became of an answer there.
+    Comments,
+    Answer,
+    /// Likewise, by the Research API.
+    Research,
 }
 
 impl Asked {
-    pub const ALL: [Asked; 7] = [
+    pub const ALL: [Asked; 11] = [
         Asked::CreatorInfo,
         Asked::Init,
         Asked::Status,
         Asked::UserInfo,
         Asked::Videos,
+        Asked::Found,
         Asked::Token,
         Asked::Chunk,
+        Asked::Comments,
+        Asked::Answer,
+        Asked::Research,
     ];
 }
 
@@ -49,11 +60,25 @@ pub fn read(asked: Asked, effect: Effect, reply: &Reply) -> Decoded<()> {
         }),
         Asked::UserInfo => api::<UserInfo>(operation::USER_INFO, effect, reply, |_| Ok(())),
         Asked::Videos => api::<Videos>(operation::VIDEO_LIST, effect, reply, |_| Ok(())),
+        Asked::Found => api::<Found>(operation::VIDEO_QUERY, effect, reply, |_| Ok(())),
         Asked::Token => {
             let Decoded { result, log_id } = oauth::decode(operation::TOKEN, effect, reply);
             let result = result.and_then(|body| oauth::read_grant(&body, Timestamp::UNIX_EPOCH));
             Decoded { result: result.map(drop), log_id }
         }
+        Asked::Comments => {
+            let Decoded { result, log_id } = business::decode(business::operation::COMMENTS, effect, reply);
+            Decoded { result: result.map(|page| drop(business::listed(page))), log_id }
+        }
+        Asked::Answer => {
+            let Decoded { result, log_id } =
+                business::decode::<business::Created>(business::operation::REPLY, effect, reply);
+            Decoded { result: result.map(drop), log_id }
+        }
+        Asked::Research => api::<research::Page>(research::OPERATION, effect, reply, |page| {
+            drop(research::listed(page.comments.unwrap_or_default(), page.cursor));
+            Ok(())
+        }),
         Asked::Chunk => Decoded { result: media::judge(effect, reply).map(drop), log_id: None },
     }
 }

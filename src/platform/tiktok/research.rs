@@ -42,17 +42,17 @@ pub(super) struct Access {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Page {
-    comments: Option<Vec<Comment>>,
+pub(super) struct Page {
+    pub(super) comments: Option<Vec<Comment>>,
     #[serde(deserialize_with = "number")]
-    cursor: Option<i64>,
+    pub(super) cursor: Option<i64>,
     #[serde(deserialize_with = "flag")]
     has_more: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Comment {
+pub(super) struct Comment {
     #[serde(deserialize_with = "text")]
     id: String,
     #[serde(deserialize_with = "text")]
@@ -133,7 +133,7 @@ impl Client {
     }
 }
 
-fn listed(found: Vec<Comment>, next: Option<i64>) -> comments::Page {
+pub(super) fn listed(found: Vec<Comment>, next: Option<i64>) -> comments::Page {
     let count = |count: Option<i64>| u64::try_from(count?).ok();
     let comment = |comment: Comment| comments::Comment {
         id: comment.id,
