@@ -65,6 +65,7 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<Exit, 
         }
         Ok(cursor.is_none() && found.len() <= limit)
     });
+    found.sort_by_key(|comment| std::cmp::Reverse(comment.at));
     found.truncate(limit);
     if workspace.global.json {
         ui::print_json(&json!({

@@ -6,7 +6,8 @@
 //! (bububa/tiktok-business, `model/business/comment`, at 5789ccb, and three others, read 2026-11-26): header `Access-Token`,
 //! `business_id` is the `open_id` of the login there; `GET /business/comment/list/` and `/business/comment/reply/list/` tell
 //! 30 a page at most, perhaps fewer while `has_more`, as moderation takes some out; `POST /business/comment/reply/create/`
-//! takes no key by which a second one could be told from the first. HTTP 200 with a `code` that is not 0 is an error. An
+//! takes no key by which a second one could be told from the first. One of the four calls `sort_order` `sort_type`, so that the
+//! order is not to be relied on. HTTP 200 with a `code` that is not 0 is an error. An
 //! access token lasts for a day.
 
 use reqwest::{Method, Url};
@@ -126,7 +127,7 @@ impl Client {
         };
         let cursor = cursor.map(|cursor| cursor.to_string());
         let mut query = vec![("business_id", session.business_id), ("video_id", video), ("status", "ALL")];
-        // The newest first, where nothing else would say in which order they are.
+        // The newest first, where it is heeded: in no order else.
         query.extend([("sort_field", "create_time"), ("sort_order", "desc"), ("max_count", PAGE_MAX)]);
         query.extend(parent.map(|parent| ("comment_id", parent)));
         query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
