@@ -9,6 +9,7 @@ use serde_json::json;
 use super::copy::ASIDE;
 use super::*;
 use crate::domain::event::{Event, GrantChange};
+use crate::domain::insight::Insight;
 use crate::domain::publication::{Change, Reason, Remote, State};
 use crate::ledger::tests::{account, change, request, started, stepped, time};
 
@@ -136,6 +137,11 @@ fn published(post: &str) -> Event {
     change(post, Change::Published { checkpoint: None, remote, next_at: None })
 }
 
+fn insight(post: &str) -> Event {
+    let insight = Insight { views: Some(7), ..Insight::default() };
+    Event::Insight { post: post.parse().expect("id"), account: account(), insight }
+}
+
 /// What leads to a request that cannot be taken back, and what nobody could find out.
 #[test]
 fn claims_logins_and_decisions_never_wait() {
@@ -154,6 +160,8 @@ fn claims_logins_and_decisions_never_wait() {
         (request("video/list", time(0)), true),
         (staged("one"), true),
         (published("one"), true),
+        (insight("one"), true),
+        (change("one", Change::Noticed { reason: Reason::new("a", "b") }), true),
     ] {
         assert_eq!(urgency::may_wait(&event, false), may_wait, "{event:?}");
     }

@@ -1,6 +1,7 @@
 //! What every ledger promises, wherever it is kept: on this machine alone, or shared by way of git.
 
 use super::*;
+use crate::domain::insight::Insight;
 
 /// Each of these, of both kinds.
 macro_rules! conformance {
@@ -25,6 +26,7 @@ conformance! {
     a_new_attempt_has_its_own_payload_and_no_checkpoint
     a_remote_id_stays_taken_when_a_higher_revision_starts
     a_post_that_was_live_before_may_be_what_is_about_to_be_published
+    what_was_read_of_a_post_is_kept_until_another_attempt_begins
     grants_keep_what_is_known_of_them
     requests_and_intents_are_counted_by_time_and_forgotten_after_two_days
     folding_anew_gives_the_same_views
@@ -137,6 +139,32 @@ fn a_post_that_was_live_before_may_be_what_is_about_to_be_published(folder: &Fol
     ledger.append(time(2), "t", &events).expect("append");
     assert_eq!(ledger.remote_ids(&account()).expect("read"), ["7", "8", "9"]);
     assert_eq!(ledger.remote_ids_of_content(&account()).expect("read"), ["7", "9"]);
+}
+
+fn what_was_read_of_a_post_is_kept_until_another_attempt_begins(folder: &Folder) {
+    let mut ledger = folder.create();
+    ledger.append(time(1), "t", &published("one")).expect("append");
+    let read = |views| {
+        let insight = Insight { views, likes: views.map(|views| views / 2), ..Insight::default() };
+        Event::Insight { post: "one".parse().expect("id"), account: account(), insight }
+    };
+    for (at, views) in [(2, Some(8)), (3, None), (4, Some(i64::MAX as u64)), (5, Some(u64::MAX))] {
+        ledger.append(time(at), "t", &[read(views)]).expect("append");
+    }
+    let key = ("one".parse().expect("id"), account());
+    let views = |ledger: &Ledger| -> Vec<_> {
+        let insights = ledger.insights().expect("read");
+        insights.get(&key).into_iter().flatten().map(|reading| reading.insight.views).collect()
+    };
+    let most = Some(i64::MAX as u64);
+    assert_eq!(views(&ledger), [Some(8), None, most, most], "what is beyond SQLite's numbers is the largest");
+    assert_eq!(ledger.last_looks(&account()).expect("read").get(&key.0), Some(&time(5)));
+    assert_eq!(ledger.last_shown(&account()).expect("read").get(&key.0), Some(&time(5)));
+    let forgotten = Change::Forgotten { forced: false, reason: Reason::new("a", "b"), again: true };
+    ledger.append(time(6), "t", &[change("one", forgotten)]).expect("append");
+    assert!(views(&ledger).is_empty());
+    assert_eq!(ledger.publications().expect("read")[0].due_again, Some(time(6)));
+    assert_eq!(ledger.verify().expect("read"), []);
 }
 
 fn grants_keep_what_is_known_of_them(folder: &Folder) {
