@@ -97,7 +97,7 @@ pub(super) fn refresh(
     for (name, platform) in &loaded.platforms {
         let Some(survey) = platform.survey() else { continue };
         let late = late(&ledger, survey, (name, &publications), now, is_chosen)?;
-        if late.is_empty() && live(&ledger, survey, (name, &publications), now, is_chosen)?.is_empty() {
+        if late.is_empty() && live(&ledger, survey, (name, &publications), (now, 1), is_chosen)?.is_empty() {
             continue;
         }
         looks.extend(late);
@@ -175,7 +175,7 @@ async fn ask(
             .hint(format!("log in again and grant it: gitcast auth login {name}")));
     }
     let publications = engine.ledger.publications()?;
-    let live = live(&engine.ledger, survey, (name, &publications), now, is_chosen)?;
+    let live = live(&engine.ledger, survey, (name, &publications), (now, usize::MAX), is_chosen)?;
     Ok(look(engine, (platform, survey), (name, &grant), &live, (on_missing, stop), &mut |_| ()).await?)
 }
 

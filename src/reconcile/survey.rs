@@ -40,8 +40,8 @@ pub struct Surveyed {
 /// A published post with what its adapter looks at it by.
 pub type Live = (Publication, Recorded);
 
-/// The account's published posts among `publications` that are wanted and can be looked at, the latest first. What went
-/// out longer ago than [`READ_FOR`] is left alone.
+/// The account's published posts among `publications` that are wanted and can be looked at, the first `max`. What
+/// went out longer ago than [`READ_FOR`] is left alone.
 ///
 /// # Errors
 ///
@@ -50,12 +50,15 @@ pub fn live(
     ledger: &ledger::Ledger,
     survey: &dyn Survey,
     (account, publications): (&AccountName, &[Publication]),
-    now: Timestamp,
+    (now, max): (Timestamp, usize),
     is_wanted: impl Fn(&Publication) -> bool,
 ) -> Result<Vec<Live>, ledger::Error> {
     let since = now.saturating_sub(READ_FOR).unwrap_or(Timestamp::MIN);
     let mut live = Vec::new();
     for p in publications.iter().filter(|p| p.account == *account && p.state == State::Published) {
+        if live.len() == max {
+            break;
+        }
         if p.live_since() < since || !is_wanted(p) {
             continue;
         }
@@ -64,7 +67,6 @@ pub fn live(
             live.push((p.clone(), recorded));
         }
     }
-    live.sort_by_key(|(p, _)| std::cmp::Reverse(p.live_since()));
     Ok(live)
 }
 
@@ -256,9 +258,10 @@ impl Rounds {
             let is_due = |p: &Publication| {
                 next_at(p.live_since(), last.get(&p.post).copied()).is_some_and(|at| at <= now)
             };
-            let publications = engine.ledger.publications()?;
-            let mut live = live(&engine.ledger, survey, (&name, &publications), now, is_due)?;
-            live.truncate(POSTS_MAX);
+            let mut publications = engine.ledger.publications()?;
+            // Where not all of them have room, those come first that were looked at the longest ago.
+            publications.sort_by_key(|p| last.get(&p.post).copied());
+            let live = live(&engine.ledger, survey, (&name, &publications), (now, POSTS_MAX), is_due)?;
             let surveyed =
                 look(engine, (&*platform, survey), (&name, &grant), &live, (on_missing, stop), notify)
                     .await?;

@@ -75,7 +75,7 @@ impl World {
         let mut engine = self.engine();
         let publications = engine.ledger.publications().expect("publications");
         let (account, fake, now) = (name("a"), Arc::clone(&self.fakes[&name("a")]), self.clock.now());
-        let live = live(&engine.ledger, &*fake, (&account, &publications), now, |_| true)
+        let live = live(&engine.ledger, &*fake, (&account, &publications), (now, usize::MAX), |_| true)
             .expect("the ledger is fine");
         let grant = grant(now);
         let (whose, mut notify) = ((&account, &grant), |_: Notice<'_>| ());
@@ -222,4 +222,17 @@ async fn what_is_gone_for_a_day_is_forgotten_where_the_project_asks_for_it() {
         let gone = if expected == "published" { vec![] } else { vec![(26, "p0".to_owned())] };
         assert_eq!(forgotten, gone, "{posts:?} {on_missing:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_posts_some_are_looked_at_in_an_hour_and_the_others_in_the_next() {
+    let world = World::published(&[], &[1; 501]);
+    let mut rounds = Rounds::default();
+    let mut found = Vec::new();
+    for _ in 0..3 {
+        world.round(&mut rounds, &mut |_| ()).await;
+        found.push(world.findings());
+        tokio::time::sleep(Duration::from_secs(3_601)).await;
+    }
+    assert_eq!(found, [0, 500, 501]);
 }
