@@ -311,6 +311,15 @@ impl Ledger {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Every id at the platform that this very post ever had, forgotten ones included.
+    pub fn remote_ids_of_post(&self, post: &PostId, account: &AccountName) -> Result<Vec<String>, Error> {
+        let sql = "SELECT DISTINCT event ->> '$.remote.id' FROM events
+                   WHERE post = ?1 AND event ->> '$.account' = ?2 AND event ->> '$.remote.id' IS NOT NULL";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([post.as_str(), account.as_str()], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// What was read of live posts, over all time.
     pub fn insights(&self) -> Result<Insights, Error> {
         rows::insights(&self.db)

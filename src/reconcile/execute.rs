@@ -35,6 +35,7 @@ use crate::domain::commit::Commit;
 use crate::domain::event::Event;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{AccountName, ContentDigest, PostId};
+use crate::domain::insight::READ_FOR;
 use crate::domain::pause::{Pause, pause_of};
 use crate::domain::plan::{Action, Desired, Plan};
 use crate::domain::publication::{Change, Checkpoint, Publication, Reason, State, Work};
@@ -340,16 +341,23 @@ impl Run<'_> {
     ) -> Result<Job, ledger::Error> {
         // Who raises the revision asks for the same once more.
         let look_back = self.engine.look_back.filter(|_| publication.revision == 1);
+        // What had gone and is to be published again may have come back meanwhile, however old it is.
+        let has_gone = publication.due_again.is_some();
+        let look_back = look_back.map(|back| if has_gone { back.max(READ_FOR) } else { back });
         // What was lost after its request had left begins anew with a checkpoint.
         let has_left = publication.intended_at.is_some();
         let begins = publication.state == State::Staging && (work.checkpoint.is_none() || has_left);
-        let taken = match publication.state {
+        let mut taken = match publication.state {
             State::Unresolved => self.engine.ledger.remote_ids(&publication.account)?,
             State::Staging if begins && look_back.is_some() => {
                 self.engine.ledger.remote_ids_of_content(&publication.account)?
             }
             _ => Vec::new(),
         };
+        if has_gone && publication.state == State::Staging {
+            let own = self.engine.ledger.remote_ids_of_post(&publication.post, &publication.account)?;
+            taken.retain(|id| !own.contains(id));
+        }
         let now = self.engine.clock.now();
         Ok(Job {
             payload: Arc::from(work.payload),

@@ -169,6 +169,21 @@ fn who_cannot_be_asked_is_told_and_the_others_are_asked() {
     assert!(!nothing.path("state").exists(), "asking for nothing leaves nothing behind");
 }
 
+/// Does something to the first clip of a rehearsal, which is not running.
+fn with_clip(project: &Project, act: impl FnOnce(&Rehearsal, &str)) -> usize {
+    let options = Options {
+        dir: Some(project.path("state/rehearsal")),
+        accounts: vec![AccountSetup::audited("brand")],
+        ..Options::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("runtime");
+    let stand_in = runtime.block_on(Rehearsal::start(options)).expect("it starts");
+    let all = stand_in.publications();
+    act(&stand_in, &all.iter().find(|p| p.title == "Clip a").expect("it is there").publish_id);
+    runtime.block_on(stand_in.stop());
+    all.len()
+}
+
 /// Three clips of one account, rehearsed a day and more; the first of them is taken back in between. The states that
 /// plans come to afterwards.
 fn rehearsed(on_missing: &str) -> (Project, Vec<String>) {
@@ -187,16 +202,7 @@ fn rehearsed(on_missing: &str) -> (Project, Vec<String>) {
     };
     let _ = now("01T08:00", &["apply", "--rehearse", "--auto-approve"]);
     let _ = now("01T08:30", &["watch", "--rehearse", "--once"]);
-    let options = Options {
-        dir: Some(project.path("state/rehearsal")),
-        accounts: vec![AccountSetup::audited("brand")],
-        ..Options::default()
-    };
-    let runtime = tokio::runtime::Runtime::new().expect("runtime");
-    let stand_in = runtime.block_on(Rehearsal::start(options)).expect("it starts");
-    let live = stand_in.publications().into_iter().find(|p| p.title == "Clip a").expect("it is there");
-    assert!(stand_in.hide(&live.publish_id));
-    runtime.block_on(stand_in.stop());
+    with_clip(&project, |stand_in, clip| assert!(stand_in.hide(clip)));
     for at in ["01T09:10", "02T09:00"] {
         now(at, &["watch", "--rehearse", "--once"]);
         now(at, &["plan", "--rehearse", "--detailed-exitcode"]);
@@ -233,6 +239,18 @@ fn what_is_gone_is_published_again_where_the_project_asks_for_it_and_once() {
             ["a@brand published", "b@brand published", "c@brand published"]
         );
     }
+}
+
+#[test]
+fn what_has_come_back_is_not_published_again() {
+    let (project, told) = rehearsed("repost");
+    assert_eq!(told[0], "a publish");
+    with_clip(&project, |stand_in, clip| assert!(stand_in.show(clip)));
+    let apply = ["--now", "2027-01-02T22:05Z", "apply", "--rehearse", "--auto-approve"];
+    let run = project.run(&apply).expect(3);
+    assert!(run.stdout.contains("the account shows a post with this text"), "{run:?}");
+    assert_eq!(project.states(&["--rehearse"])[0], "a@brand failed");
+    assert_eq!(with_clip(&project, |_, _| ()), 3, "nothing was made");
 }
 
 #[test]
