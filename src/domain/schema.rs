@@ -138,6 +138,9 @@ struct Account {
     /// TikTok: the account's open_id at the API for Business, through which its comments are read and answered.
     #[schemars(length(min = 1, max = BUSINESS_ID_BYTES_MAX))]
     business_id: Option<String>,
+    /// The environment variable that holds its access token there; BUSINESS_ACCESS_TOKEN is part of its name, likewise.
+    #[schemars(extend("pattern" = TOKEN_VARIABLE))]
+    business_token_env: Option<String>,
     /// When nothing new becomes public there, instead of what the policy says; or `none`.
     quiet_hours: Option<OwnQuietHours>,
 }
@@ -336,6 +339,7 @@ const DECISIONS: [&str; 9] =
 const NAME: &str = r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]*$";
 const KEY_VARIABLE: &str = "^(?=.*CLIENT_KEY)[A-Z][A-Z0-9_]*$";
 const SECRET_VARIABLE: &str = "^(?=.*CLIENT_SECRET)[A-Z][A-Z0-9_]*$";
+const TOKEN_VARIABLE: &str = "^(?=.*BUSINESS_ACCESS_TOKEN)[A-Z][A-Z0-9_]*$";
 const DURATION: &str = "^[0-9]+[smhdw]$";
 const TIME_OF_DAY: &str = "^([01]?[0-9]|2[0-3]):[0-5][0-9]$";
 

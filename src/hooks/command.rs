@@ -27,16 +27,14 @@ pub struct Command {
 }
 
 /// The service manager's, and what pays for lists of trends.
-const WITHHELD: [&str; 5] =
-    ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "TIKTOK_BUSINESS_ACCESS_TOKEN", "ENSEMBLEDATA_TOKEN"];
+const WITHHELD: [&str; 4] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "ENSEMBLEDATA_TOKEN"];
+/// What stands somewhere in the names of variables that a project may choose for keys of its accounts.
+const KEYS: [&str; 3] = ["CLIENT_SECRET", "CLIENT_KEY", "BUSINESS_ACCESS_TOKEN"];
 
 /// Whether a variable of the environment is ours or an app's key, or speaks to our service manager.
 pub fn is_withheld(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_ascii_uppercase();
-    name.starts_with("GITCAST_")
-        || name.ends_with("_CLIENT_SECRET")
-        || name.ends_with("_CLIENT_KEY")
-        || WITHHELD.contains(&&*name)
+    name.starts_with("GITCAST_") || KEYS.iter().any(|key| name.contains(key)) || WITHHELD.contains(&&*name)
 }
 
 impl Command {
@@ -155,7 +153,10 @@ pub(super) mod tests {
             "gitcast_pages_token",
             "TIKTOK_CLIENT_SECRET",
             "TIKTOK_CLIENT_KEY",
+            "CLIENT_SECRET_OF_BRAND",
+            "TIKTOK_RESEARCH_CLIENT_SECRET",
             "TIKTOK_BUSINESS_ACCESS_TOKEN",
+            "BRAND_BUSINESS_ACCESS_TOKEN",
             "EnsembleData_Token",
             "NOTIFY_SOCKET",
         ] {

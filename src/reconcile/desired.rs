@@ -138,6 +138,7 @@ impl StandIn {
             account.endpoint = Some(Located::new(self.origin.clone(), account.span));
             account.client_key_env = Some(STAND_IN_KEY.to_owned());
             account.client_secret_env = Some(STAND_IN_SECRET.to_owned());
+            account.business_token_env = None;
             // It serves the media itself.
             if let Knowledge::Facts(known) = &mut account.known {
                 known.facts.media_prefixes.clear();

@@ -98,6 +98,16 @@ fn what_cannot_be_read_is_told_with_what_there_is() {
     project.variable(TOKEN, "another-token");
     let run = project.run(&["comments", "list", "clip"]).expect(1);
     assert!(run.stderr.contains("was revoked") && !run.stderr.contains("another-token"), "{run:?}");
+    // Each account may have a token of its own.
+    let yaml = std::fs::read_to_string(project.path("content/gitcast.yaml")).expect("yaml");
+    let named =
+        yaml.replace("business_id:", "business_token_env: BRAND_BUSINESS_ACCESS_TOKEN\n    business_id:");
+    project.write("content/gitcast.yaml", named);
+    let run = project.run(&["comments", "list", "clip"]).expect(1);
+    assert!(run.stderr.contains("set BRAND_BUSINESS_ACCESS_TOKEN"), "{run:?}");
+    project.variable("BRAND_BUSINESS_ACCESS_TOKEN", BUSINESS_TOKEN);
+    project.run(&["comments", "list", "clip"]).expect(0);
+    project.write("content/gitcast.yaml", yaml);
     project.variable(TOKEN, "");
     let run = project.run(&["comments", "list", "clip"]).expect(1);
     assert!(run.stderr.contains(TOKEN), "{run:?}");

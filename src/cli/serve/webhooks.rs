@@ -193,6 +193,7 @@ mod tests {
             // `one-a` and `one-b` are accounts of one app, `two` is of another, and `none` has no key.
             client_secret_env: name.split('-').next().map(str::to_owned),
             business_id: None,
+            business_token_env: None,
             quiet: None,
             span: Span::default(),
         }

@@ -459,6 +459,7 @@ fn bad_projects_are_reported_where_they_are_bad() {
         ("mode: direct", "quiet_hours: { from: +1:00, to: 2:00 }", &[("invalid-value", 8, 26)]),
         ("mode: direct", "quiet_hours: never", &[("invalid-type", 8, 18)]),
         ("mode: direct", "business_id: 'a b'", &[("invalid-value", 8, 18)]),
+        ("mode: direct", "business_token_env: AWS_TOKEN", &[("invalid-value", 8, 25)]),
         ("  no:\n", "  brand-tiktok:\n", &[("duplicate-key", 11, 3)]),
         ("  no:\n", "  -no:\n", &[("invalid-value", 11, 3)]),
     ];

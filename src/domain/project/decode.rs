@@ -124,7 +124,8 @@ fn account(
     let mode = m.optional("mode", one_of::<Mode>);
     let quiet = m.optional("quiet_hours", own_quiet_hours(zone)).unwrap_or_else(|| quiet.clone());
     let (mut audited, mut client_key_env, mut client_secret_env) = (None, None, None);
-    let (mut handle, mut server, mut business_id) = (None, None, None);
+    let (mut handle, mut server) = (None, None);
+    let (mut business_id, mut business_token_env) = (None, None);
     // Without a platform, no key is too much.
     let has_apps = platform.as_ref().is_none_or(|platform| platform.value.has_apps());
     if has_apps {
@@ -137,8 +138,12 @@ fn account(
             m.take("handle");
             m.take("server");
             m.take("business_id");
+            m.take("business_token_env");
         }
-        Some(PlatformId::Tiktok) => business_id = m.optional("business_id", self::business_id),
+        Some(PlatformId::Tiktok) => {
+            business_id = m.optional("business_id", self::business_id);
+            business_token_env = m.optional("business_token_env", variable("BUSINESS_ACCESS_TOKEN"));
+        }
         Some(platform) if platform.has_servers() => {
             handle = m.required("handle", handle_at_server);
             server = m.optional("server", server_address);
@@ -161,6 +166,7 @@ fn account(
         client_key_env,
         client_secret_env,
         business_id,
+        business_token_env,
         quiet,
         span,
     })

@@ -56,6 +56,8 @@ pub struct Account {
     pub client_secret_env: Option<String>,
     /// The account's own id at TikTok's API for Business, through which its comments are read and answered.
     pub business_id: Option<String>,
+    /// The name of the environment variable that holds its access token there, where it differs from the default.
+    pub business_token_env: Option<String>,
     /// When nothing new becomes public there: its own hours, else those of the policy.
     pub quiet: Option<QuietHours>,
     pub span: Span,

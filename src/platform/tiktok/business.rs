@@ -23,7 +23,7 @@ use crate::platform::http::{Body, Call, Decoded, Effect, Reply, Token};
 use crate::platform::{Keys, RequestLog, comments};
 use crate::secret::Secret;
 
-/// Where its access token comes from.
+/// Where its access token comes from, unless the account says otherwise.
 pub const TOKEN_VARIABLE: &str = "TIKTOK_BUSINESS_ACCESS_TOKEN";
 
 pub(super) mod operation {
@@ -102,12 +102,13 @@ pub(super) struct Created {
     comment_id: String,
 }
 
-/// The token from the environment.
-pub(super) fn token(keys: &Keys, operation: &'static str) -> Result<Secret, Error> {
-    keys(TOKEN_VARIABLE).filter(|token| !token.is_empty()).ok_or_else(|| {
-        let message = format!(
-            "set {TOKEN_VARIABLE}: comments go through TikTok's API for Business, with a login of its own"
-        );
+/// The token from the environment variable.
+pub(super) fn token(keys: &Keys, variable: Option<&str>, operation: &'static str) -> Result<Secret, Error> {
+    let variable = variable.unwrap_or(TOKEN_VARIABLE);
+    keys(variable).filter(|token| !token.is_empty()).ok_or_else(|| {
+        let variable = foreign(variable);
+        let message =
+            format!("set {variable}: comments go through TikTok's API for Business, with a login of its own");
         Error::new(operation, Permission, "business-token-missing", message)
     })
 }

@@ -164,7 +164,7 @@ impl Tiktok {
             );
             Error::new(operation, ErrorKind::Permission, "no-comments", message)
         })?;
-        Ok((business::token(&self.keys, operation)?, id))
+        Ok((business::token(&self.keys, self.account.business_token_env.as_deref(), operation)?, id))
     }
 
     /// Nothing is to be staged, but what is missing is told before anything is announced.

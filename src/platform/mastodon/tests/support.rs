@@ -43,6 +43,7 @@ pub(super) fn account(endpoint: Option<&str>, known: Option<Known>) -> Account {
         client_key_env: None,
         client_secret_env: None,
         business_id: None,
+        business_token_env: None,
         quiet: None,
         span: Span::default(),
     }

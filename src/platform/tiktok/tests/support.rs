@@ -46,6 +46,7 @@ pub(in crate::platform::tiktok) fn account(mode: Mode, audited: bool, endpoint: 
         client_key_env: None,
         client_secret_env: Some("OTHER_SECRET".into()),
         business_id: None,
+        business_token_env: None,
         quiet: None,
         span: Span::default(),
     }
