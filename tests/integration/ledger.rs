@@ -302,8 +302,12 @@ fn a_cancelled_machine_leaves_nothing_that_the_next_one_cannot_go_on_with() {
 #[test]
 fn a_machine_that_uploads_is_not_taken_for_dead() {
     let world = World::new(Hub::http(), &["drafts"]);
-    world.machine().draft("one").publish("a post");
-    world.server.rehearsal.faults().add(Fault::next("upload", Action::Delay { ms: 4_000 }));
+    let author = world.machine();
+    // A machine that has much to do besides must be able to renew it.
+    let yaml = std::fs::read_to_string(author.path("content/gitcast.yaml")).expect("gitcast.yaml");
+    author.write("content/gitcast.yaml", yaml.replace("lease: 1s", "lease: 4s")).draft("one");
+    author.publish("a post");
+    world.server.rehearsal.faults().add(Fault::next("upload", Action::Delay { ms: 9_000 }));
     let (first, second) = (world.machine(), world.machine());
     let uploading = first.spawn(&APPLY);
     wait_until("the upload", || world.server.requests("upload") > 0);
