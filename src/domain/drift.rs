@@ -29,6 +29,9 @@ pub enum OnMissing {
     Repost,
 }
 
+/// The code of why a post was forgotten by that.
+pub const GONE: &str = "gone";
+
 /// For so long a post must have been missing before anything but telling follows: most of what hides a post for a moment,
 /// such as another look of moderation, is over by then.
 pub const MISSING_FOR: SignedDuration = SignedDuration::from_hours(24);

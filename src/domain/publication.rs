@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::commit::Commit;
-use super::drift::{self, AS_RECORDED, NO_LONGER_PUBLIC};
+use super::drift::{self, AS_RECORDED, GONE, NO_LONGER_PUBLIC};
 use super::ids::{AccountName, ContentDigest, PlatformId, PostId};
 use super::payload::Payload;
 use super::retry::ErrorKind;
@@ -225,7 +225,8 @@ pub struct Publication {
     pub path: String,
     /// What an edit cannot change; `None`: nothing of it can be edited.
     pub fixed: Option<ContentDigest>,
-    /// From when its time is counted, if it is to be published again although that has passed.
+    /// There once it was forgotten as gone: from when its time is counted, if that is later than what is written. The epoch
+    /// is never later.
     pub due_again: Option<Timestamp>,
     /// What was last asked for after it was published: under way in `editing` and `deleting`, turned down in `published`.
     pub amendment: Option<Amendment>,
@@ -466,7 +467,8 @@ impl Publication {
             }
             Change::Forgotten { reason, again, .. } => {
                 (self.remote, self.amendment) = (Remote::default(), None);
-                self.due_again = again.then_some(at);
+                let from = if *again { at } else { Timestamp::UNIX_EPOCH };
+                self.due_again = (*again || reason.code == GONE).then_some(from);
                 (Some(reason), None)
             }
             Change::Superseded { reason } | Change::Retried { reason } => {

@@ -12,7 +12,7 @@ use super::execute::{Engine, Notice};
 use super::inquiry::no_room;
 use super::pace::room_at;
 use crate::crash::{self, Point};
-use crate::domain::drift::{MISSING, OnMissing, Others, has_gone, to_record};
+use crate::domain::drift::{GONE, MISSING, OnMissing, Others, has_gone, to_record};
 use crate::domain::event::Event;
 use crate::domain::grant::Grant;
 use crate::domain::ids::{AccountName, PostId};
@@ -208,7 +208,7 @@ fn give_up(
         if has_gone(p, others, now) {
             let message =
                 format!("not listed since {:.0}: forgotten, as `policy.on_missing` says", p.updated_at);
-            let (reason, again) = (Reason::new("gone", message), on_missing == OnMissing::Repost);
+            let (reason, again) = (Reason::new(GONE, message), on_missing == OnMissing::Repost);
             changed.push((p, Change::Forgotten { forced: false, reason, again }));
         }
     }

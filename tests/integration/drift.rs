@@ -243,14 +243,16 @@ fn what_is_gone_is_published_again_where_the_project_asks_for_it_and_once() {
 
 #[test]
 fn what_has_come_back_is_not_published_again() {
-    let (project, told) = rehearsed("repost");
-    assert_eq!(told[0], "a publish");
-    with_clip(&project, |stand_in, clip| assert!(stand_in.show(clip)));
-    let apply = ["--now", "2027-01-02T22:05Z", "apply", "--rehearse", "--auto-approve"];
-    let run = project.run(&apply).expect(3);
-    assert!(run.stdout.contains("the account shows a post with this text"), "{run:?}");
-    assert_eq!(project.states(&["--rehearse"])[0], "a@brand failed");
-    assert_eq!(with_clip(&project, |_, _| ()), 3, "nothing was made");
+    for (on_missing, planned) in [("repost", "a publish"), ("forget", "a refuse")] {
+        let (project, told) = rehearsed(on_missing);
+        assert_eq!(told[0], planned);
+        with_clip(&project, |stand_in, clip| assert!(stand_in.show(clip)));
+        let apply = ["--now", "2027-01-02T22:05Z", "apply", "--rehearse", "--auto-approve", "--publish-late"];
+        let run = project.run(&apply).expect(3);
+        assert!(run.stdout.contains("the account shows a post with this text"), "{on_missing}: {run:?}");
+        assert_eq!(project.states(&["--rehearse"])[0], "a@brand failed");
+        assert_eq!(with_clip(&project, |_, _| ()), 3, "nothing was made");
+    }
 }
 
 #[test]

@@ -327,7 +327,7 @@ fn what_is_adopted_never_lowers_the_revision_and_what_is_forgotten_loses_its_lin
 
 #[test]
 fn what_is_to_be_published_again_keeps_its_new_time_through_attempts_at_the_same_revision() {
-    let forgotten = |again| Change::Forgotten { forced: false, reason: Reason::new("gone", "why"), again };
+    let forgotten = |again| Change::Forgotten { forced: false, reason: Reason::new("by-hand", "why"), again };
     let after = |before: &Publication, change: &Change| apply(Some(before), change).expect("legal").0;
     let again = after(&publication(State::Published), &forgotten(true));
     assert_eq!((again.state, again.due_again), (State::Planned, Some(time(2))));
@@ -337,6 +337,9 @@ fn what_is_to_be_published_again_keeps_its_new_time_through_attempts_at_the_same
     assert_eq!(after(&refused, &started(REVISION)).due_again, again.due_again);
     assert_eq!(after(&refused, &started(REVISION + 1)).due_again, None);
     assert_eq!(after(&refused, &forgotten(false)).due_again, None);
+    let gone = Change::Forgotten { forced: false, reason: Reason::new(GONE, "why"), again: false };
+    // It is looked for before it goes out again, and its time is what it was.
+    assert_eq!(after(&publication(State::Published), &gone).due_again, Some(Timestamp::UNIX_EPOCH));
     let text = serde_json::to_string(&forgotten(false)).expect("serialize");
     assert!(!text.contains("again"), "as ledgers had it before: {text}");
 }
